@@ -1,0 +1,1 @@
+//! Where a pretrained model comes from: a local folder, the Hugging Face cache, or a download.

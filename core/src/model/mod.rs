@@ -1,0 +1,1 @@
+//! Backbones with sites where a method can attach.

@@ -1,0 +1,1 @@
+//! Differentiable operations: one file each, the composed form first.

@@ -1,0 +1,1 @@
+//! Fine-tuning methods: what they add, where they attach, how many parameters they train.

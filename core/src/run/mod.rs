@@ -1,0 +1,1 @@
+//! The run folder: configuration in force, events, checkpoints, lock.

@@ -1,0 +1,2 @@
+//! The `compacter` command.
+fn main() {}
