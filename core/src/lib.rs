@@ -10,6 +10,7 @@
 //! global to the process: what a run needs is handed to it.
 #![warn(missing_docs)]
 
+pub mod cancel;
 pub mod config;
 pub mod data;
 pub mod error;
@@ -18,6 +19,7 @@ pub mod hub;
 pub mod model;
 pub mod ops;
 pub mod peft;
+pub mod random;
 pub mod run;
 pub mod train;
 

@@ -1,1 +1,17 @@
 //! Differentiable operations: one file each, the composed form first.
+//!
+//! Composed forms are written in tensor operations that candle can differentiate; they
+//! run on every device and are the reference for faster forms. Where candle's own
+//! backward would waste work (gradients of frozen weights) or lose the graph (its fused
+//! norms and softmax have no backward), the operation is ours.
+
+pub mod activation;
+pub mod attention;
+pub mod cross_entropy;
+pub mod dropout;
+pub mod linear;
+pub mod norm;
+pub mod phm;
+pub mod segments;
+
+pub use segments::Segments;

@@ -1,1 +1,70 @@
 //! Fine-tuning methods: what they add, where they attach, how many parameters they train.
+//!
+//! [`install`] puts a [`Method`] into a model and returns its [`Trainables`].
+
+pub mod adapter;
+pub mod compacter;
+pub mod init;
+pub mod lora;
+pub mod trainables;
+pub mod unfreeze;
+
+use crate::config::Method;
+use crate::model::Model;
+use crate::random::Key;
+use crate::{Error, Result};
+
+pub use trainables::{Builder, Parameter, Trainables};
+
+/// Names of the groups that parameters are counted in.
+pub mod group {
+    /// Factors or whole fast weights of hypercomplex projections.
+    pub const FAST: &str = "fast weights";
+    /// Slow weights of hypercomplex projections.
+    pub const SLOW: &str = "slow weights";
+    /// Weights of dense adapter projections.
+    pub const ADAPTER: &str = "adapter weights";
+    /// Biases of adapter projections.
+    pub const BIAS: &str = "biases";
+    /// Layer norms of the backbone.
+    pub const NORM: &str = "layer norms";
+    /// Factors of low-rank updates.
+    pub const LORA: &str = "low-rank factors";
+    /// All weights of the backbone.
+    pub const BACKBONE: &str = "backbone";
+    /// The task head; counted apart.
+    pub const HEAD: &str = "head";
+}
+
+/// Installs a method, and the task head that an encoder needs; `seed` decides every
+/// initial value.
+///
+/// # Errors
+/// Fails if the method does not fit the model, saying what would.
+pub fn install(method: &Method, model: &mut Model, seed: u64) -> Result<Trainables> {
+    let mut builder = Builder::new(model, Key::new(seed).named("initial values"));
+    match method {
+        Method::Full => unfreeze::everything(model, &mut builder)?,
+        Method::Head => unfreeze::output_layer(model, &mut builder)?,
+        Method::Adapter {
+            bottleneck,
+            init_std,
+        } => {
+            adapter::install(bottleneck, *init_std, model, &mut builder)?;
+        }
+        Method::Compacter { bottleneck, phm } => {
+            compacter::install(bottleneck, phm, model, &mut builder)?;
+        }
+        Method::Lora(config) => lora::install(config, model, &mut builder)?,
+    }
+    if let Some(outputs) = model.head_outputs() {
+        unfreeze::add_head(outputs, model, &mut builder)?;
+    }
+    let trainables = builder.finish()?;
+    if trainables.total() == 0 {
+        return Err(Error::method(
+            "nothing is left to train: every adapter is left out",
+        ));
+    }
+    Ok(trainables)
+}

@@ -1,0 +1,246 @@
+//! Multi-head attention with its sites: four projections, keys, values, prefix rows.
+
+use candle_core::{DType, Tensor};
+
+use super::site::{
+    Activations, Branch, HiddenModule, KeyValueModule, Projection, Site, SiteSlot, SiteVisitor,
+    Slot, Stack, WeightVisitor,
+};
+use super::{Linear, Pass};
+use crate::Result;
+use crate::ops::Segments;
+use crate::ops::attention::{Attention, join_heads, split_heads};
+use crate::ops::linear::cast;
+
+/// The attention of T5 and BERT, which differ in scale, bias and names only.
+#[derive(Debug)]
+pub struct MultiHead {
+    /// Name in checkpoints; also names the dropout of its probabilities.
+    pub path: String,
+    /// Stack, block and role.
+    pub place: (Stack, usize, Branch),
+    /// To queries, `[h·e, d_model]`.
+    pub query: Linear,
+    /// To keys, `[h·e, d_model]`.
+    pub key: Linear,
+    /// To values, `[h·e, d_model]`.
+    pub value: Linear,
+    /// Back to the model's width, `[d_model, h·e]`.
+    pub output: Linear,
+    /// Number of heads.
+    pub heads: usize,
+    /// Factor of the scores.
+    pub scale: f64,
+    /// Sites of its own.
+    pub slots: AttentionSlots,
+}
+
+/// The sites inside an attention that are no linear maps.
+#[derive(Debug, Default)]
+pub struct AttentionSlots {
+    rows: Slot<dyn KeyValueModule>,
+    keys: Slot<dyn HiddenModule>,
+    values: Slot<dyn HiddenModule>,
+}
+
+/// Projected keys and values, ready to be attended to.
+#[derive(Debug, Clone)]
+pub struct Memory {
+    keys: Tensor,         // [b, h, k, e]
+    values: Tensor,       // [b, h, k, e]
+    mask: Option<Tensor>, // [b, 1, 1, k]
+    prefix: usize,        // rows that a module put before every sequence
+}
+
+impl Memory {
+    /// Appends the keys and values of one more position, for generation.
+    ///
+    /// # Errors
+    /// Fails where the tensor library does.
+    pub fn extend(&mut self, step: &Self) -> Result<()> {
+        self.keys = Tensor::cat(&[&self.keys, &step.keys], 2)?;
+        self.values = Tensor::cat(&[&self.values, &step.values], 2)?;
+        Ok(())
+    }
+}
+
+impl MultiHead {
+    /// Projects rows `[tokens, d_model]` to keys and values.
+    ///
+    /// # Errors
+    /// Fails where the tensor library does.
+    pub fn project(&self, x: &Tensor, segments: &Segments, pass: &Pass) -> Result<Memory> {
+        let keys = through(&self.slots.keys, self.key.forward(x, pass)?)?;
+        let values = through(&self.slots.values, self.value.forward(x, pass)?)?;
+        Ok(Memory {
+            keys: split_heads(&segments.pad(&keys)?, self.heads)?,
+            values: split_heads(&segments.pad(&values)?, self.heads)?,
+            mask: segments.mask().cloned(),
+            prefix: 0,
+        })
+    }
+
+    /// Projects rows and puts the prefix module's rows, if any, before each sequence.
+    ///
+    /// # Errors
+    /// Fails where the tensor library does.
+    pub fn memory(&self, x: &Tensor, segments: &Segments, pass: &Pass) -> Result<Memory> {
+        let memory = self.project(x, segments, pass)?;
+        let Some(module) = self.slots.rows.get() else {
+            return Ok(memory);
+        };
+        let (keys, values) = module.rows()?;
+        let (count, batch) = (keys.dim(0)?, segments.batch());
+        let before = |rows: &Tensor, padded: &Tensor| -> Result<Tensor> {
+            let rows = split_heads(&cast(rows, x.dtype())?.unsqueeze(0)?, self.heads)?; // [1, h, rows, e]
+            let (_, heads, _, width) = rows.dims4()?;
+            let rows = rows.broadcast_as((batch, heads, count, width))?;
+            Ok(Tensor::cat(
+                &[&rows.contiguous()?, &padded.contiguous()?],
+                2,
+            )?)
+        };
+        let visible = Tensor::zeros((batch, 1, 1, count), x.dtype(), x.device())?;
+        Ok(Memory {
+            keys: before(&keys, &memory.keys)?,
+            values: before(&values, &memory.values)?,
+            mask: memory
+                .mask
+                .map(|mask| Tensor::cat(&[&visible, &mask], 3))
+                .transpose()?,
+            prefix: count,
+        })
+    }
+
+    /// Attends from rows `x: [tokens, d_model]` to `memory`; `[tokens, d_model]` comes back.
+    ///
+    /// `bias: [1, h or 1, q, k]` is added to the scores, prefix rows apart.
+    ///
+    /// # Errors
+    /// Fails where the tensor library does.
+    pub fn attend(
+        &self,
+        x: &Rows<'_>,
+        memory: &Memory,
+        bias: Option<&Tensor>,
+        pass: &Pass,
+    ) -> Result<Tensor> {
+        let queries = self.query.forward(x.rows, pass)?;
+        let queries = split_heads(&x.segments.pad(&queries)?, self.heads)?;
+        let bias = bias
+            .map(|bias| widen_bias(bias, memory.prefix))
+            .transpose()?;
+        let attended = Attention {
+            queries: &queries,
+            keys: &memory.keys,
+            values: &memory.values,
+            scale: self.scale,
+            bias: bias.as_ref(),
+            mask: memory.mask.as_ref(),
+            dropout: pass.noise(&self.path),
+        }
+        .forward()?;
+        self.output
+            .forward(&x.segments.pack(&join_heads(&attended)?)?, pass)
+    }
+
+    /// Shows the sites inside to `visit`.
+    ///
+    /// # Errors
+    /// Passes on the visitor's first error.
+    pub fn visit_sites(&mut self, visit: &mut SiteVisitor<'_>) -> Result<()> {
+        let (stack, block, branch) = self.place;
+        let path = self.path.clone();
+        let inside = Site {
+            path: &path,
+            stack,
+            block,
+            branch,
+        };
+        let projections = [
+            (Projection::Query, &mut self.query),
+            (Projection::Key, &mut self.key),
+            (Projection::Value, &mut self.value),
+            (Projection::Output, &mut self.output),
+        ];
+        for (projection, linear) in projections {
+            let path = linear.path.clone();
+            let site = Site {
+                path: &path,
+                ..inside
+            };
+            visit(&site, SiteSlot::Linear(projection, linear))?;
+        }
+        visit(
+            &inside,
+            SiteSlot::Hidden(Activations::Keys, &mut self.slots.keys),
+        )?;
+        visit(
+            &inside,
+            SiteSlot::Hidden(Activations::Values, &mut self.slots.values),
+        )?;
+        visit(&inside, SiteSlot::KeyValue(&mut self.slots.rows))
+    }
+
+    /// Shows the projections' weights to `visit`.
+    ///
+    /// # Errors
+    /// Passes on the visitor's first error.
+    pub fn visit_weights(&mut self, visit: &mut WeightVisitor<'_>) -> Result<()> {
+        for linear in [
+            &mut self.query,
+            &mut self.key,
+            &mut self.value,
+            &mut self.output,
+        ] {
+            linear.visit_weights(visit)?;
+        }
+        Ok(())
+    }
+}
+
+/// Packed rows with where each sequence lies.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a> {
+    /// `[tokens, d_model]`
+    pub rows: &'a Tensor,
+    /// The sequences.
+    pub segments: &'a Segments,
+}
+
+/// Lets a module act on activations `[tokens, width]`.
+///
+/// # Errors
+/// Fails where the tensor library does.
+pub fn through(slot: &Slot<dyn HiddenModule>, hidden: Tensor) -> Result<Tensor> {
+    match slot.get() {
+        Some(module) => module.forward(&hidden),
+        None => Ok(hidden),
+    }
+}
+
+/// Puts zeros for prefix rows before a bias `[1, h, q, k]`.
+fn widen_bias(bias: &Tensor, prefix: usize) -> Result<Tensor> {
+    if prefix == 0 {
+        return Ok(bias.clone());
+    }
+    let (one, heads, queries, _) = bias.dims4()?;
+    let zeros = Tensor::zeros((one, heads, queries, prefix), bias.dtype(), bias.device())?;
+    Ok(Tensor::cat(&[&zeros, bias], 3)?)
+}
+
+/// `[1, 1, length, length]`: −∞ where a query would look at a later key, else 0.
+///
+/// # Errors
+/// Fails where the tensor library does.
+pub fn causal_mask(length: usize, dtype: DType, device: &candle_core::Device) -> Result<Tensor> {
+    let entry = |at: usize| {
+        if at % length > at / length {
+            f32::NEG_INFINITY
+        } else {
+            0.0
+        }
+    };
+    let mask: Vec<f32> = (0..length * length).map(entry).collect();
+    Ok(Tensor::from_vec(mask, (1, 1, length, length), device)?.to_dtype(dtype)?)
+}

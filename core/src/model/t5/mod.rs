@@ -1,0 +1,154 @@
+//! T5 (Raffel et al., arXiv:1910.10683) with sites; v1.0, v1.1 and Flan.
+//!
+//! ```text
+//! encoder: embed ─▶ [norm ─▶ self-attention ─▶ +] [norm ─▶ feed-forward ─▶ +] … ─▶ norm
+//! decoder: the same with causal self-attention and, between, attention to the encoder
+//! ```
+//!
+//! Norms stand before sub-layers and have no mean and no bias; attention scores are not
+//! scaled; a learnt bias by relative position, held by each stack's first block, is added
+//! to them. v1.0 has relu and a head tied to the embedding (scaled by `d_model^-½`); v1.1
+//! and Flan have gated gelu and a head of their own.
+
+mod block;
+pub mod generate;
+mod relative;
+mod stack;
+
+use candle_core::{DType, Device, Tensor};
+pub use candle_transformers::models::t5::Config;
+
+use super::loader::Loader;
+use super::site::{Backbone, SiteVisitor, Stack as StackKind, WeightVisitor};
+use super::{Linear, Pass, Weight};
+use crate::Result;
+use crate::data::Packed;
+use crate::ops::Segments;
+use crate::ops::linear::{cast, frozen_linear, linear};
+use stack::Stack;
+
+/// An encoder-decoder.
+#[derive(Debug)]
+pub struct T5 {
+    /// The pretrained model's shape.
+    pub config: Config,
+    shared: Weight, // [vocab, d_model]
+    encoder: Stack,
+    decoder: Stack,
+    head: Option<Linear>, // [vocab, d_model]; None where tied to `shared`
+    dtype: DType,
+    device: Device,
+}
+
+/// What the encoder made of a batch.
+#[derive(Debug)]
+pub struct Encoded {
+    /// `[tokens, d_model]`
+    pub hidden: Tensor,
+    /// The sequences, prepended rows included.
+    pub segments: Segments,
+}
+
+impl T5 {
+    /// Tensors of checkpoints that a T5 built here may leave alone: a head stored beside
+    /// the embedding that it is tied to.
+    pub const IGNORABLE: &'static [&'static str] = &["lm_head."];
+
+    /// Builds the model from a checkpoint's tensors.
+    ///
+    /// # Errors
+    /// Fails if a tensor is missing or has another shape.
+    pub fn load(config: Config, loader: &mut Loader<'_>) -> Result<Self> {
+        let table = [config.vocab_size, config.d_model];
+        let shared = loader.take("shared.weight", &table)?.into();
+        let encoder = Stack::load(&config, StackKind::Encoder, loader)?;
+        let decoder = Stack::load(&config, StackKind::Decoder, loader)?;
+        let head = if config.tie_word_embeddings {
+            None
+        } else {
+            Some(loader.linear("lm_head".to_owned(), table[0], table[1])?)
+        };
+        let (dtype, device) = (loader.dtype, loader.device.clone());
+        Ok(Self {
+            config,
+            shared,
+            encoder,
+            decoder,
+            head,
+            dtype,
+            device,
+        })
+    }
+
+    /// Encodes a batch of inputs.
+    ///
+    /// # Errors
+    /// Fails where the tensor library does, as on a token id beyond the vocabulary.
+    pub fn encode(&self, source: &Packed, pass: &Pass) -> Result<Encoded> {
+        let embedded = self.embed(&source.ids)?;
+        let segments = Segments::new(&source.offsets, self.dtype, &self.device)?;
+        let (hidden, segments) = self.encoder.encode(embedded, segments, pass)?;
+        Ok(Encoded { hidden, segments })
+    }
+
+    /// Logits of each target token given the ones before it: `[tokens, vocab]`.
+    ///
+    /// # Errors
+    /// Fails where the tensor library does.
+    pub fn decode(&self, encoded: &Encoded, target: &Packed, pass: &Pass) -> Result<Tensor> {
+        let embedded = self.embed(&self.shift_right(target))?;
+        let segments = Segments::new(&target.offsets, self.dtype, &self.device)?;
+        let hidden = self.decoder.decode(embedded, &segments, encoded, pass)?;
+        self.logits(&hidden, pass)
+    }
+
+    /// The id that every target sequence starts from.
+    #[must_use]
+    pub fn start_id(&self) -> u32 {
+        self.config
+            .decoder_start_token_id
+            .unwrap_or(self.config.pad_token_id) as u32
+    }
+
+    fn shift_right(&self, target: &Packed) -> Vec<u32> {
+        let mut ids = Vec::with_capacity(target.tokens());
+        for window in target.offsets.windows(2) {
+            ids.push(self.start_id());
+            ids.extend_from_slice(&target.ids[window[0]..window[1] - 1]);
+        }
+        ids
+    }
+
+    fn embed(&self, ids: &[u32]) -> Result<Tensor> {
+        let ids = Tensor::new(ids, &self.device)?;
+        cast(&self.shared.tensor()?.index_select(&ids, 0)?, self.dtype)
+    }
+
+    fn logits(&self, hidden: &Tensor, pass: &Pass) -> Result<Tensor> {
+        if let Some(head) = &self.head {
+            return head.forward(hidden, pass);
+        }
+        let hidden = (hidden * (self.config.d_model as f64).powf(-0.5))?;
+        match &self.shared {
+            Weight::Frozen(table) => frozen_linear(&hidden, table),
+            other => linear(&hidden, &other.tensor()?),
+        }
+    }
+}
+
+impl Backbone for T5 {
+    fn visit_sites(&mut self, visit: &mut SiteVisitor<'_>) -> Result<()> {
+        self.encoder.visit_sites(visit)?;
+        self.decoder.visit_sites(visit)
+    }
+
+    fn visit_weights(&mut self, visit: &mut WeightVisitor<'_>) -> Result<()> {
+        visit("shared.weight", &mut self.shared)?;
+        self.encoder.visit_weights(visit)?;
+        self.decoder.visit_weights(visit)?;
+        match &mut self.head {
+            Some(head) => head.visit_weights(visit),
+            None => Ok(()),
+        }
+    }
+}

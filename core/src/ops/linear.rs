@@ -1,0 +1,129 @@
+//! Linear maps; one whose weight is frozen costs one product less in the backward pass.
+//!
+//! candle differentiates a matrix product in both arguments, whether or not the weight is
+//! trained: a third of the work of a step and a gradient as large as the model. The frozen
+//! form below is one operation of its own that knows its weight is a constant.
+
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CudaStorage, CustomOp1, DType, Layout, Shape, Storage, Tensor};
+
+use crate::Result;
+
+/// `x Wᵀ` for a weight that is not trained.
+///
+/// `x: [rows, in]`, `weight: [out, in]`; `[rows, out]` comes back. Equal to
+/// [`linear`], but the gradient flows to `x` only.
+///
+/// # Errors
+/// Fails where the tensor library does.
+pub fn frozen_linear(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    if !x.track_op() {
+        return linear(x, weight);
+    }
+    Ok(x.contiguous()?.apply_op1(FrozenLinear {
+        weight: weight.detach(),
+    })?)
+}
+
+/// `x Wᵀ`, differentiable in both arguments.
+///
+/// `x: [rows, in]`, `weight: [out, in]`; `[rows, out]` comes back. A weight of another
+/// number format is converted to the input's.
+///
+/// # Errors
+/// Fails where the tensor library does.
+pub fn linear(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    Ok(x.matmul(&cast(weight, x.dtype())?.t()?)?)
+}
+
+/// `tensor` in number format `dtype`, without a copy where it already has it.
+///
+/// # Errors
+/// Fails where the tensor library does.
+pub fn cast(tensor: &Tensor, dtype: DType) -> Result<Tensor> {
+    Ok(if tensor.dtype() == dtype {
+        tensor.clone()
+    } else {
+        tensor.to_dtype(dtype)?
+    })
+}
+
+struct FrozenLinear {
+    weight: Tensor, // [out, in]
+}
+
+impl FrozenLinear {
+    /// Rows, outputs and inputs of the product with an input of this layout.
+    fn sizes(&self, layout: &Layout) -> candle_core::Result<(usize, usize, usize)> {
+        let (rows, _) = layout.shape().dims2()?;
+        let (outputs, inputs) = self.weight.dims2()?;
+        Ok((rows, outputs, inputs))
+    }
+}
+
+impl CustomOp1 for FrozenLinear {
+    fn name(&self) -> &'static str {
+        "frozen-linear"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
+        let (rows, outputs, inputs) = self.sizes(layout)?;
+        let (storage, weight_layout) = self.weight.storage_and_layout();
+        let Storage::Cpu(weight) = &*storage else {
+            candle_core::bail!("frozen-linear: the weight is not on the CPU")
+        };
+        let y = x.matmul(
+            weight,
+            (1, rows, outputs, inputs),
+            layout,
+            &weight_layout.transpose(0, 1)?,
+        )?;
+        Ok((y, Shape::from((rows, outputs))))
+    }
+
+    fn cuda_fwd(
+        &self,
+        x: &CudaStorage,
+        layout: &Layout,
+    ) -> candle_core::Result<(CudaStorage, Shape)> {
+        let (rows, outputs, inputs) = self.sizes(layout)?;
+        let (storage, weight_layout) = self.weight.storage_and_layout();
+        let Storage::Cuda(weight) = &*storage else {
+            candle_core::bail!("frozen-linear: the weight is not on the GPU")
+        };
+        let y = x.matmul(
+            weight,
+            (1, rows, outputs, inputs),
+            layout,
+            &weight_layout.transpose(0, 1)?,
+        )?;
+        Ok((y, Shape::from((rows, outputs))))
+    }
+
+    fn bwd(&self, _x: &Tensor, _y: &Tensor, grad: &Tensor) -> candle_core::Result<Option<Tensor>> {
+        Ok(Some(grad.matmul(&self.weight)?)) // [rows, in]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::{Device, Var};
+
+    #[test]
+    fn the_frozen_form_equals_the_composed_form_and_its_gradient() -> Result<()> {
+        let weight = Tensor::randn(0f64, 1.0, (5, 3), &Device::Cpu)?;
+        let x = Var::from_tensor(&Tensor::randn(0f64, 1.0, (7, 3), &Device::Cpu)?)?;
+        let (frozen, composed) = (frozen_linear(&x, &weight)?, linear(&x, &weight)?);
+        assert_eq!(frozen.to_vec2::<f64>()?, composed.to_vec2::<f64>()?);
+        let gradient = |y: &Tensor| -> Result<Vec<Vec<f64>>> {
+            let store = y.sqr()?.sum_all()?.backward()?;
+            let found = store
+                .get(&x)
+                .ok_or_else(|| crate::Error::method("no gradient"))?;
+            Ok(found.to_vec2()?)
+        };
+        assert_eq!(gradient(&frozen)?, gradient(&composed)?);
+        Ok(())
+    }
+}

@@ -1,0 +1,224 @@
+//! Bottleneck adapters: the module every adapter shares, and the one with dense projections.
+//!
+//! ```text
+//! A(y) = Up(act(Down(y)))                     Houlsby et al., arXiv:1902.00751, section 2.1
+//!
+//! placement    positions     T5                       BERT
+//! paper        any           h + D(y + A(y))          LN(h + D(y + A(y)))
+//! adapterhub   both          h + D(y) + A(D(y))       LN(h + D(y) + A(D(y)))
+//! adapterhub   one           h + D(y) + A(h + D(y))   LN(h + D(y) + A(LN(h + D(y))))
+//! ```
+//!
+//! `h` is the residual, `y` the raw sub-layer output, `D` the sub-layer's dropout. No
+//! adapter stands after the decoder's attention to the encoder.
+
+use candle_core::Tensor;
+
+use super::init::Distribution;
+use super::trainables::Builder;
+use super::{group, unfreeze};
+use crate::config::{BottleneckConfig, NonLinearity, Placement, Positions};
+use crate::model::Model;
+use crate::model::site::{Backbone, Branch, Site, SiteSlot, SubLayer, SubLayerModule};
+use crate::ops::activation::activation;
+use crate::ops::linear::{cast, linear};
+use crate::{Error, Result};
+
+/// One of an adapter's two maps.
+pub trait AdapterProjection: Send + Sync {
+    /// Maps `x: [tokens, in]` to `[tokens, out]`, bias included.
+    ///
+    /// # Errors
+    /// Fails where the tensor library does.
+    fn forward(&self, x: &Tensor) -> Result<Tensor>;
+}
+
+/// A dense projection `x Wᵀ + b`.
+struct Dense {
+    weight: Tensor, // [out, in]
+    bias: Tensor,   // [out]
+}
+
+impl AdapterProjection for Dense {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        add_bias(&linear(x, &self.weight)?, &self.bias)
+    }
+}
+
+/// Adds `bias: [out]` to rows `[tokens, out]`, in the rows' number format.
+///
+/// # Errors
+/// Fails where the tensor library does.
+pub fn add_bias(rows: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    Ok(rows.broadcast_add(&cast(bias, rows.dtype())?)?)
+}
+
+/// What an adapter's projection maps between, and the name of its tensors.
+#[derive(Debug, Clone)]
+pub struct Mapping {
+    /// Name, such as `encoder.block.0.layer.1.adapter.down`.
+    pub path: String,
+    /// Width of the input.
+    pub width: usize,
+    /// Width of the output.
+    pub out: usize,
+}
+
+/// Where an adapter reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reads {
+    /// The raw output, and dropout comes after.
+    Output,
+    /// The output after dropout.
+    Dropped,
+    /// The sum with the residual, normed in BERT.
+    Sum,
+}
+
+/// An adapter at a sub-layer.
+struct Adapter<P> {
+    down: P,
+    up: P,
+    non_linearity: NonLinearity,
+    reads: Reads,
+}
+
+impl<P: AdapterProjection> Adapter<P> {
+    fn branch(&self, x: &Tensor) -> Result<Tensor> {
+        self.up
+            .forward(&activation(&self.down.forward(x)?, self.non_linearity)?)
+    }
+}
+
+impl<P: AdapterProjection> SubLayerModule for Adapter<P> {
+    fn forward(&self, at: &SubLayer<'_>) -> Result<Tensor> {
+        if self.reads == Reads::Output {
+            let adapted = (at.output + self.branch(at.output)?)?;
+            return Ok((at.residual + at.drop(&adapted)?)?);
+        }
+        let dropped = at.drop(at.output)?;
+        let sum = (at.residual + &dropped)?;
+        let read = match (self.reads, at.norm) {
+            (Reads::Sum, Some(norm)) => norm.forward(&sum)?,
+            (Reads::Sum, None) => sum.clone(),
+            _ => dropped,
+        };
+        Ok((sum + self.branch(&read)?)?)
+    }
+}
+
+/// Installs an adapter with projections made by `project` at every place that the
+/// configuration names, and trains the layer norms where it says so.
+///
+/// # Errors
+/// Fails if the bottleneck is empty or a layer to leave out does not exist.
+pub fn install_with<P: AdapterProjection + 'static>(
+    config: &BottleneckConfig,
+    model: &mut Model,
+    builder: &mut Builder,
+    mut project: impl FnMut(&mut Builder, Mapping) -> Result<P>,
+) -> Result<()> {
+    let width = model.shape.d_model;
+    let bottleneck = bottleneck_width(config, width)?;
+    check_leave_out(config, model)?;
+    model.visit_sites(&mut |site, slot| {
+        let SiteSlot::SubLayer(slot) = slot else {
+            return Ok(());
+        };
+        if !wants(config, site) {
+            return Ok(());
+        }
+        let path = format!("{}.adapter", site.path);
+        let down = Mapping {
+            path: format!("{path}.down"),
+            width,
+            out: bottleneck,
+        };
+        let up = Mapping {
+            path: format!("{path}.up"),
+            width: bottleneck,
+            out: width,
+        };
+        let adapter = Adapter {
+            down: project(builder, down)?,
+            up: project(builder, up)?,
+            non_linearity: config.non_linearity,
+            reads: reads(config),
+        };
+        slot.install(Box::new(adapter), site)
+    })?;
+    if config.train_layer_norms {
+        unfreeze::layer_norms(model, builder)?;
+    }
+    Ok(())
+}
+
+/// Installs adapters with dense projections whose weights start normal with `init_std`.
+///
+/// # Errors
+/// As [`install_with`].
+pub fn install(
+    config: &BottleneckConfig,
+    init_std: f64,
+    model: &mut Model,
+    builder: &mut Builder,
+) -> Result<()> {
+    install_with(
+        config,
+        model,
+        builder,
+        |builder, Mapping { path, width, out }| {
+            let (name, from) = (format!("{path}.weight"), Distribution::Normal(init_std));
+            let weight = builder.add(name, group::ADAPTER, &[out, width], from)?;
+            let bias = builder.add(
+                format!("{path}.bias"),
+                group::BIAS,
+                &[out],
+                Distribution::Zero,
+            )?;
+            Ok(Dense { weight, bias })
+        },
+    )
+}
+
+/// Width of the bottleneck in a model of width `d_model`.
+///
+/// # Errors
+/// Fails if nothing is left of it.
+pub fn bottleneck_width(config: &BottleneckConfig, d_model: usize) -> Result<usize> {
+    match d_model / config.reduction_factor {
+        0 => Err(Error::method(format!(
+            "reduction_factor {} leaves nothing of the width {d_model}: at most {d_model}",
+            config.reduction_factor
+        ))),
+        width => Ok(width),
+    }
+}
+
+fn wants(config: &BottleneckConfig, site: &Site<'_>) -> bool {
+    let position = match site.branch {
+        Branch::SelfAttention => config.positions != Positions::FeedForward,
+        Branch::FeedForward => config.positions != Positions::SelfAttention,
+        Branch::CrossAttention => false,
+    };
+    position && !config.leave_out.contains(&site.block)
+}
+
+fn reads(config: &BottleneckConfig) -> Reads {
+    match (config.placement, config.positions) {
+        (Placement::Paper, _) => Reads::Output,
+        (Placement::Adapterhub, Positions::Both) => Reads::Dropped,
+        (Placement::Adapterhub, _) => Reads::Sum,
+    }
+}
+
+fn check_leave_out(config: &BottleneckConfig, model: &Model) -> Result<()> {
+    let blocks = model.shape.encoder_layers + model.shape.decoder_layers;
+    match config.leave_out.iter().find(|&&block| block >= blocks) {
+        Some(block) => Err(Error::method(format!(
+            "leave_out names block {block}, and the model has blocks 0 to {}",
+            blocks - 1
+        ))),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,148 @@
+//! Compacter: adapters whose weights are sums of Kronecker products.
+//!
+//! ```text
+//! H = Σᵢ Aᵢ ⊗ Bᵢ,   Bᵢ = sᵢ tᵢ          arXiv:2106.04647, PHM and LPHM layers
+//! ```
+//!
+//! | symbol | parameter | shape | owner |
+//! |---|---|---|---|
+//! | `Aᵢ` | `slow` | `[n, n, n]` | the whole model, or `….slow` of a projection |
+//! | `sᵢ`, `tᵢ` | `….left`, `….right` | `[n, in/n, r]`, `[n, r, out/n]` | a projection |
+//! | `Bᵢ` (PHM) | `….fast` | `[n, in/n, out/n]` | a projection |
+//! | `b` | `….bias` | `[out]` | a projection |
+//!
+//! The slow weights are one tensor for all layers, both positions, encoder and decoder,
+//! and for down and up projections alike. They start near 0, so that an adapter starts as
+//! the identity. See [`crate::ops::phm`] for the product and [`super::adapter`] for where
+//! adapters stand.
+
+use candle_core::Tensor;
+
+use super::adapter::{AdapterProjection, Mapping, add_bias, bottleneck_width, install_with};
+use super::group;
+use super::init::Distribution;
+use super::trainables::Builder;
+use crate::config::{BottleneckConfig, FastInit, FastWeights, PhmConfig, SlowInit, SlowWeights};
+use crate::model::Model;
+use crate::ops::phm;
+use crate::{Error, Result};
+
+/// A hypercomplex projection with bias.
+struct Hypercomplex {
+    slow: Tensor, // [n, n, n]
+    fast: Fast,
+    bias: Tensor, // [out]
+}
+
+enum Fast {
+    Factored { left: Tensor, right: Tensor }, // [n, in/n, r], [n, r, out/n]
+    Dense(Tensor),                            // [n, in/n, out/n]
+}
+
+impl AdapterProjection for Hypercomplex {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let y = match &self.fast {
+            Fast::Factored { left, right } => phm::factored(x, &self.slow, left, right)?,
+            Fast::Dense(whole) => phm::dense(x, &self.slow, whole)?,
+        };
+        add_bias(&y, &self.bias)
+    }
+}
+
+/// Installs Compacter adapters.
+///
+/// # Errors
+/// Fails if `n` does not divide the model's width and the bottleneck's, naming the
+/// numbers that do.
+pub fn install(
+    bottleneck: &BottleneckConfig,
+    phm: &PhmConfig,
+    model: &mut Model,
+    builder: &mut Builder,
+) -> Result<()> {
+    let width = model.shape.d_model;
+    check_division(phm.n, width, bottleneck_width(bottleneck, width)?)?;
+    let shared = match phm.slow {
+        SlowWeights::Shared => Some(slow_weights(phm, "slow".to_owned(), builder)?),
+        SlowWeights::Own => None,
+    };
+    install_with(bottleneck, model, builder, |builder, mapping| {
+        let Mapping { path, width, out } = mapping;
+        let slow = match &shared {
+            Some(slow) => slow.clone(),
+            None => slow_weights(phm, format!("{path}.slow"), builder)?,
+        };
+        let fast = fast_weights(phm, &path, (width / phm.n, out / phm.n), builder)?;
+        let bias = builder.add(
+            format!("{path}.bias"),
+            group::BIAS,
+            &[out],
+            Distribution::Zero,
+        )?;
+        Ok(Hypercomplex { slow, fast, bias })
+    })
+}
+
+/// Checks that `n` divides both widths of a projection.
+///
+/// # Errors
+/// Fails if it does not, naming the numbers that do.
+pub fn check_division(n: usize, width: usize, bottleneck: usize) -> Result<()> {
+    let fits = |n: &usize| width.is_multiple_of(*n) && bottleneck.is_multiple_of(*n);
+    if fits(&n) {
+        return Ok(());
+    }
+    let fitting: Vec<String> = (1..=bottleneck)
+        .filter(fits)
+        .map(|n| n.to_string())
+        .collect();
+    Err(Error::method(format!(
+        "n = {n} must divide the model's width {width} and the bottleneck's {bottleneck}: {} do",
+        fitting.join(", ")
+    )))
+}
+
+fn slow_weights(phm: &PhmConfig, name: String, builder: &mut Builder) -> Result<Tensor> {
+    let shape = [phm.n; 3];
+    let from = match (phm.slow_init, phm.slow) {
+        (SlowInit::Normal, _) => Distribution::Normal(phm.init_range),
+        (SlowInit::Uniform, SlowWeights::Shared) => Distribution::Uniform(1.0),
+        (SlowInit::Uniform, SlowWeights::Own) => Distribution::Uniform(0.01),
+    };
+    if phm.learn_slow {
+        builder.add(name, group::SLOW, &shape, from)
+    } else {
+        builder.constant(&name, &shape, from)
+    }
+}
+
+/// Fast weights between blocks of `rows` and `columns`, drawn slice by slice.
+fn fast_weights(
+    phm: &PhmConfig,
+    path: &str,
+    (rows, columns): (usize, usize),
+    builder: &mut Builder,
+) -> Result<Fast> {
+    let from = |rows, columns| match phm.fast_init {
+        FastInit::GlorotUniform => Distribution::glorot_uniform(rows, columns),
+        FastInit::GlorotNormal => Distribution::glorot_normal(rows, columns),
+        FastInit::XavierNormal => Distribution::xavier_normal(rows, columns),
+        FastInit::Normal => Distribution::Normal(phm.init_range),
+    };
+    let mut slices = |part: &str, rows, columns| {
+        let name = format!("{path}.{part}");
+        builder.add(
+            name,
+            group::FAST,
+            &[phm.n, rows, columns],
+            from(rows, columns),
+        )
+    };
+    Ok(match phm.fast {
+        FastWeights::Factored => Fast::Factored {
+            left: slices("left", rows, phm.rank)?,
+            right: slices("right", phm.rank, columns)?,
+        },
+        FastWeights::Dense => Fast::Dense(slices("fast", rows, columns)?),
+    })
+}

@@ -1,0 +1,272 @@
+//! Everything that is trained, as one flat buffer with named views.
+//!
+//! Counting, clipping, the optimizer and checkpoints are then one loop each, and the
+//! gradient of a step is one slice between backward and update.
+
+use std::collections::HashSet;
+
+use candle_core::backprop::GradStore;
+use candle_core::{DType, Device, Tensor, Var};
+
+use super::init::Distribution;
+use crate::model::{Model, Weight};
+use crate::random::Key;
+use crate::{Error, Result};
+
+/// A named view of the flat buffer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// Name, made of the checkpoint's module path and the method's own part.
+    pub name: String,
+    /// What it counts as; see [`super::group`].
+    pub group: &'static str,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Where it starts in the buffer.
+    pub start: usize,
+}
+
+impl Parameter {
+    /// Number of elements.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether it has no element.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The trained tensors of a model.
+#[derive(Debug)]
+pub struct Trainables {
+    parameters: Vec<Parameter>,
+    values: Var,     // [total]
+    views: Vec<Var>, // what the model computes with; refreshed from `values`
+}
+
+impl Trainables {
+    /// The named views, in order of the buffer.
+    #[must_use]
+    pub fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
+    /// Number of trained values.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.values.elem_count()
+    }
+
+    /// The flat buffer, `[total]`. After writing to it call [`Self::refresh`].
+    #[must_use]
+    pub fn values(&self) -> &Var {
+        &self.values
+    }
+
+    /// Lets the model see what was written to the flat buffer.
+    ///
+    /// # Errors
+    /// Fails where the tensor library does.
+    pub fn refresh(&self) -> Result<()> {
+        for (parameter, view) in self.parameters.iter().zip(&self.views) {
+            view.set(&self.slice(&self.values, parameter)?)?;
+        }
+        Ok(())
+    }
+
+    /// Gathers the gradient of every view into one `[total]`; 0 where the loss does not
+    /// depend on a view.
+    ///
+    /// # Errors
+    /// Fails where the tensor library does.
+    pub fn gradient(&self, store: &GradStore) -> Result<Tensor> {
+        let flat = |view: &Var| match store.get(view) {
+            Some(gradient) => gradient.flatten_all(),
+            None => view.zeros_like()?.flatten_all(),
+        };
+        let parts = self
+            .views
+            .iter()
+            .map(flat)
+            .collect::<candle_core::Result<Vec<_>>>()?;
+        Ok(Tensor::cat(&parts, 0)?)
+    }
+
+    /// The view `parameter` of a flat tensor such as the values or a gradient.
+    ///
+    /// # Errors
+    /// Fails where the tensor library does.
+    pub fn slice(&self, flat: &Tensor, parameter: &Parameter) -> Result<Tensor> {
+        let part = flat.narrow(0, parameter.start, parameter.len())?;
+        Ok(part.reshape(parameter.shape.as_slice())?)
+    }
+
+    /// Copies of all views by name, for a checkpoint.
+    ///
+    /// # Errors
+    /// Fails where the tensor library does.
+    pub fn named(&self, flat: &Tensor) -> Result<Vec<(String, Tensor)>> {
+        let named = |parameter: &Parameter| -> Result<_> {
+            Ok((parameter.name.clone(), self.slice(flat, parameter)?.copy()?))
+        };
+        self.parameters.iter().map(named).collect()
+    }
+
+    /// Joins tensors given by name into one flat tensor, in order of the buffer.
+    ///
+    /// # Errors
+    /// Fails if one is missing, unknown or of another shape, naming it.
+    pub fn flatten(&self, named: &[(String, Tensor)]) -> Result<Tensor> {
+        let known: HashSet<&str> = self.parameters.iter().map(|p| p.name.as_str()).collect();
+        if let Some((name, _)) = named
+            .iter()
+            .find(|(name, _)| !known.contains(name.as_str()))
+        {
+            return Err(Error::method(format!(
+                "{name} is not trained by this method"
+            )));
+        }
+        let values: &Tensor = &self.values;
+        let part = |parameter: &Parameter| -> Result<Tensor> {
+            let found = named.iter().find(|(name, _)| *name == parameter.name);
+            let (name, tensor) =
+                found.ok_or_else(|| Error::method(format!("{} is missing", parameter.name)))?;
+            if tensor.dims() != parameter.shape {
+                return Err(Error::Shape {
+                    what: name.clone(),
+                    expected: parameter.shape.clone(),
+                    found: tensor.dims().to_vec(),
+                });
+            }
+            Ok(tensor
+                .to_device(values.device())?
+                .to_dtype(values.dtype())?
+                .flatten_all()?)
+        };
+        let parts = self
+            .parameters
+            .iter()
+            .map(part)
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Tensor::cat(&parts, 0)?)
+    }
+
+    /// Replaces all values by tensors given by name.
+    ///
+    /// # Errors
+    /// As [`Self::flatten`]; nothing is replaced then.
+    pub fn restore(&self, named: &[(String, Tensor)]) -> Result<()> {
+        self.values.set(&self.flatten(named)?)?;
+        self.refresh()
+    }
+}
+
+/// Collects what a method trains while it is installed.
+#[derive(Debug)]
+pub struct Builder {
+    key: Key,
+    dtype: DType,
+    device: Device,
+    parameters: Vec<Parameter>,
+    views: Vec<Var>,
+}
+
+impl Builder {
+    /// Trains in `f32`, or in `f64` where the model is; `key` decides initial values.
+    #[must_use]
+    pub fn new(model: &Model, key: Key) -> Self {
+        let dtype = if model.dtype == DType::F64 {
+            DType::F64
+        } else {
+            DType::F32
+        };
+        Self {
+            key,
+            dtype,
+            device: model.device.clone(),
+            parameters: Vec::new(),
+            views: Vec::new(),
+        }
+    }
+
+    /// Adds a new tensor and returns the view to compute with.
+    ///
+    /// # Errors
+    /// Fails where the tensor library does.
+    pub fn add(
+        &mut self,
+        name: String,
+        group: &'static str,
+        shape: &[usize],
+        from: Distribution,
+    ) -> Result<Tensor> {
+        let start = from.tensor(self.key.named(&name), shape, self.dtype, &self.device)?;
+        self.push(name, group, &start)
+    }
+
+    /// Draws a tensor as [`Self::add`] does, to be used as it is and not trained.
+    ///
+    /// # Errors
+    /// Fails where the tensor library does.
+    pub fn constant(&self, name: &str, shape: &[usize], from: Distribution) -> Result<Tensor> {
+        from.tensor(self.key.named(name), shape, self.dtype, &self.device)
+    }
+
+    /// Makes a weight of the backbone trained, from its pretrained value.
+    ///
+    /// # Errors
+    /// Fails where the tensor library does.
+    pub fn unfreeze(
+        &mut self,
+        name: String,
+        group: &'static str,
+        weight: &mut Weight,
+    ) -> Result<()> {
+        let start = weight.stored().to_dtype(self.dtype)?;
+        *weight = Weight::Trained(self.push(name, group, &start)?);
+        Ok(())
+    }
+
+    /// Lays everything added so far into one buffer.
+    ///
+    /// # Errors
+    /// Fails if two parameters have one name.
+    pub fn finish(self) -> Result<Trainables> {
+        let mut names = HashSet::new();
+        if let Some(twice) = self.parameters.iter().find(|p| !names.insert(&p.name)) {
+            return Err(Error::method(format!("{} is trained twice", twice.name)));
+        }
+        let parts = self.views.iter().map(|view| view.flatten_all());
+        let parts = parts.collect::<candle_core::Result<Vec<_>>>()?;
+        let values = if parts.is_empty() {
+            Tensor::zeros(0, self.dtype, &self.device)?
+        } else {
+            Tensor::cat(&parts, 0)?.detach()
+        };
+        let values = Var::from_tensor(&values)?;
+        Ok(Trainables {
+            parameters: self.parameters,
+            values,
+            views: self.views,
+        })
+    }
+
+    fn push(&mut self, name: String, group: &'static str, start: &Tensor) -> Result<Tensor> {
+        let offset = self.parameters.last().map_or(0, |p| p.start + p.len());
+        let shape = start.dims().to_vec();
+        let view = Var::from_tensor(start)?;
+        let tensor = view.as_tensor().clone();
+        self.parameters.push(Parameter {
+            name,
+            group,
+            shape,
+            start: offset,
+        });
+        self.views.push(view);
+        Ok(tensor)
+    }
+}

@@ -1,0 +1,86 @@
+//! Training what the model already has: all of it, its norms, or its output layer.
+
+use super::group;
+use super::init::Distribution;
+use super::trainables::Builder;
+use crate::model::head::Head;
+use crate::model::site::{Backbone, SiteSlot};
+use crate::model::{Model, Network};
+use crate::{Error, Result};
+
+/// Standard deviation that a head starts with, as BERT's own layers did.
+const HEAD_STD: f64 = 0.02;
+
+/// Trains every weight of the backbone.
+///
+/// # Errors
+/// Fails where the tensor library does.
+pub fn everything(model: &mut Model, builder: &mut Builder) -> Result<()> {
+    model.visit_weights(&mut |name, weight| {
+        builder.unfreeze(name.to_owned(), group::BACKBONE, weight)
+    })
+}
+
+/// Trains the layer norms of the backbone.
+///
+/// # Errors
+/// Fails where the tensor library does.
+pub fn layer_norms(model: &mut Model, builder: &mut Builder) -> Result<()> {
+    model.visit_sites(&mut |_, slot| {
+        let SiteSlot::Norm(norm) = slot else {
+            return Ok(());
+        };
+        builder.unfreeze(
+            format!("{}.weight", norm.path),
+            group::NORM,
+            &mut norm.weight,
+        )?;
+        match &mut norm.bias {
+            Some(bias) => builder.unfreeze(format!("{}.bias", norm.path), group::NORM, bias),
+            None => Ok(()),
+        }
+    })
+}
+
+/// Trains the output layer only: the new head of an encoder, or a T5's own where it is
+/// not its embedding at the same time.
+///
+/// # Errors
+/// Fails for a T5 whose output layer is tied to its embedding.
+pub fn output_layer(model: &mut Model, builder: &mut Builder) -> Result<()> {
+    if let Network::Bert(_) = model.network {
+        return Ok(()); // the head is added for every method
+    }
+    if model.shape.tied {
+        return Err(Error::method(
+            "`head` would train the embedding, which is this T5's output layer too; it needs an encoder, or a T5 v1.1 or Flan",
+        ));
+    }
+    model.visit_weights(&mut |name, weight| match name {
+        "lm_head.weight" => builder.unfreeze(name.to_owned(), group::HEAD, weight),
+        _ => Ok(()),
+    })
+}
+
+/// Adds the trained head of an encoder.
+///
+/// # Errors
+/// Fails where the tensor library does.
+pub fn add_head(outputs: usize, model: &mut Model, builder: &mut Builder) -> Result<()> {
+    let width = model.shape.d_model;
+    let from = Distribution::Normal(HEAD_STD);
+    let weight = builder.add(
+        "head.weight".to_owned(),
+        group::HEAD,
+        &[outputs, width],
+        from,
+    )?;
+    let bias = builder.add(
+        "head.bias".to_owned(),
+        group::HEAD,
+        &[outputs],
+        Distribution::Zero,
+    )?;
+    model.head = Some(Head { weight, bias });
+    Ok(())
+}
