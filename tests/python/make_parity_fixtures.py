@@ -4,7 +4,9 @@ The methods are hooks on Hugging Face's models (methods.py), computed in f64. Be
 anything is written they are checked against AdapterHub's own library.
 """
 
+import functools
 import json
+import operator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,8 +18,7 @@ import adapterhub
 from double_precision import double_precision
 from methods import Tensors
 from tiny_models import BACKBONES, Backbone, Batch, draw_batch, padded
-from tuned import LORA_ALPHA, LORA_RANK, PHM, Training, Tuned
-from tuned import forward, gradients, install, train
+from tuned import LORA_ALPHA, LORA_RANK, PHM, Training, Tuned, forward, gradients, install, train
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "parity"
 # Longer than the relative positions' max_distance (16), and no two the same.
@@ -149,7 +150,7 @@ def generate(backbone: Backbone, generator: torch.Generator) -> dict:
     with double_precision():
         tuned = install(backbone, "compacter", torch.float64)
         best = forward(tuned, Batch(source, target=ids))["logits"].topk(2)
-    if best.indices[:, 0].tolist() != sum(ids, []):
+    if best.indices[:, 0].tolist() != functools.reduce(operator.iadd, ids, []):
         raise ValueError(f"{backbone.name}: f32 and f64 generate different answers")
     margin = (best.values[:, 0] - best.values[:, 1]).min().item()
     return {"max_new_tokens": new_tokens, "source": source, "ids": ids, "margin": margin}

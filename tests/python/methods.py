@@ -109,7 +109,7 @@ def _bert_on_sum(f: Activation) -> Callable:
 
 
 def _on_output(change: Activation) -> Callable:
-    def hook(_module: nn.Module, _inputs: tuple, output):
+    def hook(_module: nn.Module, _inputs: tuple, output: Tensor | tuple) -> Tensor | tuple:
         # Attention gives a tuple: its output, and what it remembers.
         if isinstance(output, tuple):
             return (change(output[0]), *output[1:])

@@ -123,8 +123,8 @@ def draw_batch(backbone: Backbone, lengths: tuple[int, ...], generator: Generato
     """
     ids = [_draw_ids(length, generator) for length in lengths]
     if backbone.is_t5:
-        source = [row[:-1] + [1] for row in ids]
-        target = [_draw_ids(1 + 2 * (at % 3), generator) + [1] for at in range(len(lengths))]
+        source = [[*row[:-1], 1] for row in ids]
+        target = [[*_draw_ids(1 + 2 * (at % 3), generator), 1] for at in range(len(lengths))]
         return Batch(source=source, types=[[0] * len(row) for row in source], target=target)
     pairs = backbone.config.type_vocab_size > 1
     return Batch(
