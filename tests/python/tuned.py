@@ -1,0 +1,168 @@
+"""A tiny model with a fine-tuning method installed: its loss, gradients and training."""
+
+from dataclasses import dataclass
+from itertools import cycle, islice
+
+import torch
+from torch import Generator, Tensor, nn
+from transformers import PreTrainedModel, get_linear_schedule_with_warmup
+from transformers.activations import ACT2FN
+
+import methods
+from methods import Phm, Tensors
+from tiny_models import CLASSES, WIDTH, Backbone, Batch, packed, padded
+
+PHM = Phm(n=4, d=8, r=1)
+LORA_RANK = 4
+LORA_ALPHA = 8.0
+# Hugging Face's mark for positions without a label.
+NO_LABEL = -100
+
+
+@dataclass(frozen=True)
+class Training:
+    """AdamW with clipping and a linear schedule."""
+
+    steps: int = 20
+    warmup: int = 2
+    learning_rate: float = 3e-3
+    clip_norm: float = 1.0
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A model, the tensors that a method (and a head) adds to it, and those it trains."""
+
+    model: PreTrainedModel
+    added: Tensors
+    trained: Tensors
+
+
+def install(backbone: Backbone, method: str, dtype: torch.dtype, outputs: int = CLASSES) -> Tuned:
+    """A fresh model with a method installed; the same numbers in every dtype."""
+    model = backbone.build().to(dtype).requires_grad_(False)
+    generator = torch.Generator().manual_seed(backbone.seed + 100)
+    added = {} if backbone.is_t5 else methods.draw_head(WIDTH, outputs, generator)
+    added |= draw_method(model, method, generator)
+    added = {name: value.to(dtype).requires_grad_() for name, value in added.items()}
+    attach(model, method, added)
+    own = {"compacter": methods.layer_norms, "adapter": methods.layer_norms, "full": _weights}
+    trained = added | own.get(method, lambda _: {})(model)
+    for value in trained.values():
+        value.requires_grad_()
+    return Tuned(model, added, trained)
+
+
+def draw_method(model: PreTrainedModel, method: str, generator: Generator) -> Tensors:
+    """Random tensors of a method."""
+    sites = _sites(model, method)
+    match method:
+        case "compacter" | "adapterhub" | "adapterhub_plus":
+            return methods.draw_phm(sites, WIDTH, PHM, generator)
+        case "adapter":
+            return methods.draw_dense(sites, WIDTH, PHM.d, generator)
+        case "lora":
+            return methods.draw_lora(model, LORA_RANK, generator)
+        case "full":
+            return {}
+    raise ValueError(f"no method {method!r}")
+
+
+def attach(model: PreTrainedModel, method: str, added: Tensors) -> None:
+    """Hooks a method's tensors into a model."""
+    sites = _sites(model, method)
+    match method:
+        case "compacter" | "adapter":
+            methods.install_paper(sites, added, ACT2FN["gelu_new"])
+        case "adapterhub":
+            # Without dropout AdapterHub's place after it is the paper's place before it.
+            methods.install_paper(sites, added, ACT2FN["gelu"])
+        case "adapterhub_plus":
+            methods.install_on_sum(sites, added, ACT2FN["gelu"])
+        case "lora":
+            methods.install_lora(model, added, LORA_ALPHA / LORA_RANK)
+
+
+def _sites(model: PreTrainedModel, method: str) -> list[methods.Site]:
+    sites = methods.adapter_sites(model)
+    return [site for site in sites if site.feed_forward or method != "adapterhub_plus"]
+
+
+def _weights(model: PreTrainedModel) -> Tensors:
+    # Masked mean pooling leaves BERT's pooler unused, hence without a gradient.
+    return {name: value for name, value in model.named_parameters() if "pooler" not in name}
+
+
+def forward(tuned: Tuned, batch: Batch) -> Tensors:
+    """`loss`, `logits` and hidden states; all but the loss and pooled rows are packed."""
+    is_t5 = tuned.model.config.model_type == "t5"
+    return _forward_t5(tuned, batch) if is_t5 else _forward_bert(tuned, batch)
+
+
+def _forward_t5(tuned: Tuned, batch: Batch) -> Tensors:
+    labels = padded(batch.target, NO_LABEL)
+    output = tuned.model(
+        input_ids=padded(batch.source, tuned.model.config.pad_token_id),
+        attention_mask=batch.mask,
+        labels=labels,
+    )
+    # Mean over all target tokens of the batch.
+    loss = nn.functional.cross_entropy(output.logits.flatten(0, 1), labels.flatten())
+    torch.testing.assert_close(output.loss, loss)
+    return {
+        "loss": loss,
+        "logits": packed(output.logits, [len(row) for row in batch.target]),
+        "hidden": packed(output.encoder_last_hidden_state, [len(row) for row in batch.source]),
+    }
+
+
+def _forward_bert(tuned: Tuned, batch: Batch) -> Tensors:
+    output = tuned.model(
+        input_ids=padded(batch.source, tuned.model.config.pad_token_id),
+        attention_mask=batch.mask,
+        token_type_ids=padded(batch.types, 0),
+    )
+    states = output.last_hidden_state
+    mask = batch.mask.unsqueeze(-1).to(states.dtype)
+    mean = (states * mask).sum(1) / mask.sum(1)
+    logits = nn.functional.linear(mean, tuned.added["head.weight"], tuned.added["head.bias"])
+    return {
+        "loss": _answer_loss(logits, batch),
+        "logits": logits,
+        "hidden": packed(states, [len(row) for row in batch.source]),
+        "pooled.mean": mean,
+        "pooled.cls": states[:, 0],
+        "pooled.pooler": output.pooler_output,
+    }
+
+
+def _answer_loss(logits: Tensor, batch: Batch) -> Tensor:
+    if logits.shape[-1] > 1:
+        return nn.functional.cross_entropy(logits, torch.tensor(batch.classes))
+    values = torch.tensor(batch.values, dtype=logits.dtype)
+    return nn.functional.mse_loss(logits.squeeze(-1), values)
+
+
+def gradients(tuned: Tuned, loss: Tensor) -> Tensors:
+    """Gradient of a loss by everything trained; an unused tensor is an error."""
+    found = torch.autograd.grad(loss, list(tuned.trained.values()))
+    return dict(zip(tuned.trained, found, strict=True))
+
+
+def train(tuned: Tuned, batches: list[Batch], plan: Training) -> dict[str, list[float]]:
+    """Trains on a cycle of batches; loss and gradient norm (before clipping) of each step."""
+    parameters = list(tuned.trained.values())
+    optimizer = torch.optim.AdamW(
+        parameters, lr=plan.learning_rate, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0
+    )
+    schedule = get_linear_schedule_with_warmup(optimizer, plan.warmup, plan.steps)
+    losses, norms = [], []
+    for batch in islice(cycle(batches), plan.steps):
+        loss = forward(tuned, batch)["loss"]
+        optimizer.zero_grad()
+        loss.backward()
+        norms.append(nn.utils.clip_grad_norm_(parameters, plan.clip_norm).item())
+        losses.append(loss.item())
+        optimizer.step()
+        schedule.step()
+    return {"losses": losses, "grad_norms": norms}
