@@ -1,1 +1,7 @@
 //! Helpers that the end-to-end tests share.
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a test that cannot go on should say where"
+)]
+
+pub mod parity;

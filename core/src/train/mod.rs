@@ -1,1 +1,3 @@
 //! The training loop and what it needs.
+
+pub mod optimizer;

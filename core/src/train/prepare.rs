@@ -1,0 +1,73 @@
+//! From a configuration to everything that a run trains and measures.
+
+use std::path::PathBuf;
+
+use crate::cancel::CancelToken;
+use crate::config::{Method, RunConfig, TaskKind};
+use crate::data::task::{InputForm, Loader, TaskData};
+use crate::data::tokenize::Tokenizer;
+use crate::model::{Answer, Model, ModelShape, Placement, device};
+use crate::peft::{self, Trainables};
+use crate::{Result, hub};
+
+/// A model with its method installed, and the examples of its task.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The configuration in force.
+    pub config: RunConfig,
+    /// The method with every field decided.
+    pub method: Method,
+    /// The model, with the method installed.
+    pub model: Model,
+    /// What is trained.
+    pub trainables: Trainables,
+    /// The task and its examples.
+    pub data: TaskData,
+    /// The model's tokenizer.
+    pub tokenizer: Tokenizer,
+    /// The folder that the model was loaded from.
+    pub folder: PathBuf,
+}
+
+impl Prepared {
+    /// Loads model and data, and installs the method.
+    ///
+    /// # Errors
+    /// Fails if the configuration names something that cannot be used, naming file and
+    /// field, and if `cancel` is raised.
+    pub fn new(config: RunConfig, cancel: &CancelToken) -> Result<Self> {
+        let method = config.method.resolve()?;
+        let device = device::open(&config.model.device)?;
+        let folder = hub::resolve(&config.model.path, cancel)?;
+        let shape = ModelShape::from_folder(&folder)?;
+        let tokenizer = Tokenizer::load(&folder)?;
+        let form = if shape.has_decoder() { InputForm::EncoderDecoder } else { InputForm::Encoder };
+        let cancelled = || cancel.is_cancelled();
+        let loader = Loader { tokenizer: &tokenizer, form, cancelled: &cancelled };
+        let data = TaskData::load(&config.task, config.train.seed, &loader)?;
+        cancel.check()?;
+
+        let dtype = device::dtype(config.model.dtype);
+        let placement = Placement { device, dtype, pooling: config.model.pooling };
+        let mut model = Model::load(&folder, answer(&config, &data), placement)?;
+        let trainables = peft::install(&method, &mut model, config.train.seed)?;
+        Ok(Self { config, method, model, trainables, data, tokenizer, folder })
+    }
+}
+
+/// What the task asks of the model.
+fn answer(config: &RunConfig, data: &TaskData) -> Answer {
+    match data.task.kind() {
+        TaskKind::Classification => Answer::Class {
+            count: data.task.labels().len(),
+            verbalizers: data.task.verbalizers().to_vec(),
+        },
+        TaskKind::Regression => Answer::Value,
+        TaskKind::TextToText => {
+            Answer::Text { longest: config.task.max_target_length.unwrap_or(LONGEST_ANSWER) }
+        }
+    }
+}
+
+/// Longest generated answer in tokens, as in the paper's reference implementation.
+const LONGEST_ANSWER: usize = 128;

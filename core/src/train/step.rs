@@ -1,0 +1,82 @@
+//! One optimizer step: forward and backward passes, then the update.
+
+use candle_core::Tensor;
+
+use super::optimizer::{AdamW, Update, clip, norm};
+use crate::Result;
+use crate::data::Batch;
+use crate::model::network::scalar;
+use crate::model::{Model, Pass};
+use crate::peft::Trainables;
+use crate::random::Key;
+
+/// What a step is made with.
+#[derive(Debug, Clone, Copy)]
+pub struct StepConfig {
+    /// Dropout probability of the backbone.
+    pub dropout: f64,
+    /// Source of dropout masks; a function of seed and step.
+    pub key: Key,
+    /// Largest norm of the gradient; 0 turns clipping off.
+    pub clip_norm: f64,
+    /// Learning rate and weight decay.
+    pub update: Update,
+}
+
+/// What a step measured.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measured {
+    /// Mean loss over the micro-batches.
+    pub loss: f64,
+    /// Norm of the gradient before clipping.
+    pub gradient_norm: f64,
+    /// Tokens worked on.
+    pub tokens: usize,
+}
+
+impl Measured {
+    /// Whether loss and gradient are finite; otherwise nothing was updated.
+    #[must_use]
+    pub fn is_finite(&self) -> bool {
+        self.loss.is_finite() && self.gradient_norm.is_finite()
+    }
+}
+
+/// Accumulates the gradient of `batches`, and updates the trained values unless loss or
+/// gradient is not finite.
+///
+/// # Errors
+/// Fails where the tensor library does.
+pub fn step(
+    model: &Model,
+    trainables: &Trainables,
+    optimizer: &mut AdamW,
+    work: (&[Batch], &StepConfig),
+) -> Result<Measured> {
+    let (batches, config) = work;
+    let share = 1.0 / batches.len() as f64;
+    let mut measured = Measured { loss: 0.0, gradient_norm: 0.0, tokens: 0 };
+    let mut gradient: Option<Tensor> = None;
+    for (micro, batch) in batches.iter().enumerate() {
+        let pass = Pass::training(config.dropout, config.key.with(micro as u64));
+        let loss = model.loss(batch, &pass)?;
+        measured.loss += share * scalar(&loss)?;
+        measured.tokens += batch.source.tokens() + batch.target.tokens();
+        let part = trainables.gradient(&loss.backward()?)?;
+        gradient = Some(match gradient {
+            Some(sum) => (sum + part)?,
+            None => part,
+        });
+    }
+    let Some(mut gradient) = gradient else { return Ok(measured) };
+    if batches.len() > 1 {
+        gradient = (gradient * share)?;
+    }
+    measured.gradient_norm = norm(&gradient)?;
+    if measured.is_finite() {
+        let clipped = clip(&gradient, measured.gradient_norm, config.clip_norm)?;
+        optimizer.update(trainables.values(), &clipped, config.update)?;
+        trainables.refresh()?;
+    }
+    Ok(measured)
+}
