@@ -14,6 +14,7 @@
 
 use candle_core::Tensor;
 
+use super::count::bottleneck_width;
 use super::init::Distribution;
 use super::trainables::Builder;
 use super::{group, unfreeze};
@@ -22,7 +23,7 @@ use crate::model::Model;
 use crate::model::site::{Backbone, Branch, Site, SiteSlot, SubLayer, SubLayerModule};
 use crate::ops::activation::activation;
 use crate::ops::linear::{cast, linear};
-use crate::{Error, Result};
+use crate::Result;
 
 /// One of an adapter's two maps.
 pub trait AdapterProjection: Send + Sync {
@@ -111,7 +112,7 @@ impl<P: AdapterProjection> SubLayerModule for Adapter<P> {
 /// configuration names, and trains the layer norms where it says so.
 ///
 /// # Errors
-/// Fails if the bottleneck is empty or a layer to leave out does not exist.
+/// Fails if a site is taken by another module.
 pub fn install_with<P: AdapterProjection + 'static>(
     config: &BottleneckConfig,
     model: &mut Model,
@@ -120,7 +121,6 @@ pub fn install_with<P: AdapterProjection + 'static>(
 ) -> Result<()> {
     let width = model.shape.d_model;
     let bottleneck = bottleneck_width(config, width)?;
-    check_leave_out(config, model)?;
     model.visit_sites(&mut |site, slot| {
         let SiteSlot::SubLayer(slot) = slot else {
             return Ok(());
@@ -181,20 +181,6 @@ pub fn install(
     )
 }
 
-/// Width of the bottleneck in a model of width `d_model`.
-///
-/// # Errors
-/// Fails if nothing is left of it.
-pub fn bottleneck_width(config: &BottleneckConfig, d_model: usize) -> Result<usize> {
-    match d_model / config.reduction_factor {
-        0 => Err(Error::method(format!(
-            "reduction_factor {} leaves nothing of the width {d_model}: at most {d_model}",
-            config.reduction_factor
-        ))),
-        width => Ok(width),
-    }
-}
-
 fn wants(config: &BottleneckConfig, site: &Site<'_>) -> bool {
     let position = match site.branch {
         Branch::SelfAttention => config.positions != Positions::FeedForward,
@@ -209,16 +195,5 @@ fn reads(config: &BottleneckConfig) -> Reads {
         (Placement::Paper, _) => Reads::Output,
         (Placement::Adapterhub, Positions::Both) => Reads::Dropped,
         (Placement::Adapterhub, _) => Reads::Sum,
-    }
-}
-
-fn check_leave_out(config: &BottleneckConfig, model: &Model) -> Result<()> {
-    let blocks = model.shape.encoder_layers + model.shape.decoder_layers;
-    match config.leave_out.iter().find(|&&block| block >= blocks) {
-        Some(block) => Err(Error::method(format!(
-            "leave_out names block {block}, and the model has blocks 0 to {}",
-            blocks - 1
-        ))),
-        None => Ok(()),
     }
 }

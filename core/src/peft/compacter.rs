@@ -18,14 +18,14 @@
 
 use candle_core::Tensor;
 
-use super::adapter::{AdapterProjection, Mapping, add_bias, bottleneck_width, install_with};
+use super::adapter::{AdapterProjection, Mapping, add_bias, install_with};
 use super::group;
 use super::init::Distribution;
 use super::trainables::Builder;
 use crate::config::{BottleneckConfig, FastInit, FastWeights, PhmConfig, SlowInit, SlowWeights};
 use crate::model::Model;
 use crate::ops::phm;
-use crate::{Error, Result};
+use crate::Result;
 
 /// A hypercomplex projection with bias.
 struct Hypercomplex {
@@ -52,16 +52,14 @@ impl AdapterProjection for Hypercomplex {
 /// Installs Compacter adapters.
 ///
 /// # Errors
-/// Fails if `n` does not divide the model's width and the bottleneck's, naming the
-/// numbers that do.
+/// As [`install_with`]. That `n` divides both widths is for [`super::count::count`] to
+/// check, which [`super::install`] calls first.
 pub fn install(
     bottleneck: &BottleneckConfig,
     phm: &PhmConfig,
     model: &mut Model,
     builder: &mut Builder,
 ) -> Result<()> {
-    let width = model.shape.d_model;
-    check_division(phm.n, width, bottleneck_width(bottleneck, width)?)?;
     let shared = match phm.slow {
         SlowWeights::Shared => Some(slow_weights(phm, "slow".to_owned(), builder)?),
         SlowWeights::Own => None,
@@ -81,25 +79,6 @@ pub fn install(
         )?;
         Ok(Hypercomplex { slow, fast, bias })
     })
-}
-
-/// Checks that `n` divides both widths of a projection.
-///
-/// # Errors
-/// Fails if it does not, naming the numbers that do.
-pub fn check_division(n: usize, width: usize, bottleneck: usize) -> Result<()> {
-    let fits = |n: &usize| width.is_multiple_of(*n) && bottleneck.is_multiple_of(*n);
-    if fits(&n) {
-        return Ok(());
-    }
-    let fitting: Vec<String> = (1..=bottleneck)
-        .filter(fits)
-        .map(|n| n.to_string())
-        .collect();
-    Err(Error::method(format!(
-        "n = {n} must divide the model's width {width} and the bottleneck's {bottleneck}: {} do",
-        fitting.join(", ")
-    )))
 }
 
 fn slow_weights(phm: &PhmConfig, name: String, builder: &mut Builder) -> Result<Tensor> {

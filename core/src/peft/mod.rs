@@ -4,6 +4,7 @@
 
 pub mod adapter;
 pub mod compacter;
+pub mod count;
 pub mod init;
 pub mod lora;
 pub mod trainables;
@@ -12,7 +13,7 @@ pub mod unfreeze;
 use crate::config::Method;
 use crate::model::Model;
 use crate::random::Key;
-use crate::{Error, Result};
+use crate::Result;
 
 pub use trainables::{Builder, Parameter, Trainables};
 
@@ -23,7 +24,7 @@ pub mod group {
     /// Slow weights of hypercomplex projections.
     pub const SLOW: &str = "slow weights";
     /// Weights of dense adapter projections.
-    pub const ADAPTER: &str = "adapter weights";
+    pub const ADAPTER: &str = "projections";
     /// Biases of adapter projections.
     pub const BIAS: &str = "biases";
     /// Layer norms of the backbone.
@@ -33,7 +34,7 @@ pub mod group {
     /// All weights of the backbone.
     pub const BACKBONE: &str = "backbone";
     /// The task head; counted apart.
-    pub const HEAD: &str = "head";
+    pub const HEAD: &str = "task head";
 }
 
 /// Installs a method, and the task head that an encoder needs; `seed` decides every
@@ -42,10 +43,12 @@ pub mod group {
 /// # Errors
 /// Fails if the method does not fit the model, saying what would.
 pub fn install(method: &Method, model: &mut Model, seed: u64) -> Result<Trainables> {
+    // Counting first says in the user's terms what does not fit.
+    count::count(method, &model.shape)?;
     let mut builder = Builder::new(model, Key::new(seed).named("initial values"));
     match method {
         Method::Full => unfreeze::everything(model, &mut builder)?,
-        Method::Head => unfreeze::output_layer(model, &mut builder)?,
+        Method::Head => {} // every method trains the head
         Method::Adapter {
             bottleneck,
             init_std,
@@ -60,11 +63,5 @@ pub fn install(method: &Method, model: &mut Model, seed: u64) -> Result<Trainabl
     if let Some(outputs) = model.head_outputs() {
         unfreeze::add_head(outputs, model, &mut builder)?;
     }
-    let trainables = builder.finish()?;
-    if trainables.total() == 0 {
-        return Err(Error::method(
-            "nothing is left to train: every adapter is left out",
-        ));
-    }
-    Ok(trainables)
+    builder.finish()
 }

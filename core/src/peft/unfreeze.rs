@@ -1,12 +1,12 @@
-//! Training what the model already has: all of it, its norms, or its output layer.
+//! Training what the model already has, all of it or its norms, and the task head.
 
 use super::group;
 use super::init::Distribution;
 use super::trainables::Builder;
 use crate::model::head::Head;
 use crate::model::site::{Backbone, SiteSlot};
-use crate::model::{Model, Network};
-use crate::{Error, Result};
+use crate::Result;
+use crate::model::Model;
 
 /// Standard deviation that a head starts with, as BERT's own layers did.
 const HEAD_STD: f64 = 0.02;
@@ -39,26 +39,6 @@ pub fn layer_norms(model: &mut Model, builder: &mut Builder) -> Result<()> {
             Some(bias) => builder.unfreeze(format!("{}.bias", norm.path), group::NORM, bias),
             None => Ok(()),
         }
-    })
-}
-
-/// Trains the output layer only: the new head of an encoder, or a T5's own where it is
-/// not its embedding at the same time.
-///
-/// # Errors
-/// Fails for a T5 whose output layer is tied to its embedding.
-pub fn output_layer(model: &mut Model, builder: &mut Builder) -> Result<()> {
-    if let Network::Bert(_) = model.network {
-        return Ok(()); // the head is added for every method
-    }
-    if model.shape.tied {
-        return Err(Error::method(
-            "`head` would train the embedding, which is this T5's output layer too; it needs an encoder, or a T5 v1.1 or Flan",
-        ));
-    }
-    model.visit_weights(&mut |name, weight| match name {
-        "lm_head.weight" => builder.unfreeze(name.to_owned(), group::HEAD, weight),
-        _ => Ok(()),
     })
 }
 

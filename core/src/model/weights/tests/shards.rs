@@ -70,3 +70,17 @@ fn a_broken_index_is_refused_with_its_reason() {
     fs::write(folder.path().join(INDEX), "{\"weight_map\": 3}").unwrap();
     assert!(opening(folder.path()).contains("not an index of weights"));
 }
+
+#[test]
+fn a_tensor_in_two_shards_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    save(
+        folder.path(),
+        "one.safetensors",
+        &[("a", &[2]), ("b", &[2])],
+    );
+    save(folder.path(), "two.safetensors", &[("a", &[2])]);
+    let map = [("a", "two.safetensors"), ("b", "one.safetensors")];
+    write_index(folder.path(), &map);
+    assert!(opening(folder.path()).contains("two versions of one"));
+}

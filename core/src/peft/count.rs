@@ -1,0 +1,123 @@
+//! How many parameters a method trains, in closed form: no weights are needed.
+//!
+//! With `k` the model's width, `d = ⌊k / reduction⌋` the bottleneck's, `a` adapters,
+//! `n` the hypercomplex division and `r` a rank:
+//!
+//! | group            | count                                         | trained by            |
+//! |------------------|-----------------------------------------------|-----------------------|
+//! | projections      | `a · 2 · k · d`                               | adapter               |
+//! | fast weights     | `a · 2 · r · (k + d)`, dense `a · 2 · k·d/n`  | compacter             |
+//! | slow weights     | shared `n³`, own `a · 2 · n³`                 | compacter             |
+//! | biases           | `a · (k + d)`                                 | adapter, compacter    |
+//! | layer norms      | `norms · k`, with biases `norms · 2 · k`      | adapter, compacter    |
+//! | low-rank updates | `attentions · targets · r · (k + h·e)`        | lora                  |
+//! | the whole model  | [`ModelShape::total_parameters`]              | full                  |
+//!
+//! The paper's tables count biases and layer norms (Compacter, arXiv:2106.04647, with
+//! `d = 24` for its column of percentages); the formulas of its text count neither.
+
+mod bottleneck;
+mod formula;
+mod plain;
+
+use serde::Serialize;
+
+use crate::config::{LoraConfig, Method};
+use crate::event::Group;
+use crate::model::{Family, ModelShape};
+use crate::{Error, Result};
+use formula::n;
+
+pub use bottleneck::{adapted_blocks, bottleneck_width};
+
+/// What a method trains on a model.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Count {
+    /// Trained parameters by group, the task head among them when it was added.
+    pub groups: Vec<Group>,
+    /// Trained parameters without the task head.
+    pub trainable: usize,
+    /// Parameters of the plain model.
+    pub total: usize,
+    /// `trainable` in percent of `total`.
+    pub percent: f64,
+}
+
+/// Counts the parameters that a method trains on a model of the shape given.
+///
+/// # Errors
+/// [`Error::Method`] when the method does not fit the model (`n` does not divide a width,
+/// no block is left to adapt, a head on a model that generates text) or its own settings
+/// contradict one another.
+pub fn count(method: &Method, shape: &ModelShape) -> Result<Count> {
+    let groups = match method {
+        Method::Full => plain::groups(shape)?,
+        Method::Head => {
+            needs_a_head(shape)?;
+            Vec::new()
+        }
+        Method::Adapter { bottleneck, .. } => bottleneck::dense(bottleneck, shape)?,
+        Method::Compacter { bottleneck, phm } => bottleneck::hypercomplex(bottleneck, phm, shape)?,
+        Method::Lora(lora) => vec![low_rank(lora, shape)?],
+    };
+    let trainable = groups
+        .iter()
+        .try_fold(0, |sum: usize, group| sum.checked_add(group.count))
+        .ok_or_else(|| Error::method("the parameters are too many to count"))?;
+    let total = shape.total_parameters();
+    Ok(Count {
+        groups,
+        trainable,
+        total,
+        percent: 100.0 * trainable as f64 / total as f64,
+    })
+}
+
+impl Count {
+    /// Adds the group of a linear task head with so many outputs; `trainable` and
+    /// `percent` stay those of the method.
+    ///
+    /// # Errors
+    /// [`Error::Method`] for a model that generates text, which has no such head.
+    pub fn with_head(mut self, shape: &ModelShape, outputs: usize) -> Result<Self> {
+        needs_a_head(shape)?;
+        let head = n(shape.d_model) * n(outputs) + n(outputs);
+        self.groups.push(head.group("task head")?);
+        Ok(self)
+    }
+}
+
+fn needs_a_head(shape: &ModelShape) -> Result<()> {
+    match shape.family {
+        Family::Bert | Family::Roberta => Ok(()),
+        Family::T5 => Err(Error::method(
+            "T5 writes its answers and has no task head to train; choose another method.kind",
+        )),
+    }
+}
+
+/// `A: [r, in]` and `B: [out, r]` for each projection: `in + out = k + h·e` for all four.
+fn low_rank(lora: &LoraConfig, shape: &ModelShape) -> Result<Group> {
+    if lora.rank == 0 {
+        return Err(Error::method("rank cannot be 0"));
+    }
+    if lora.targets.is_empty() {
+        return Err(Error::method("targets is empty; name some of q, k, v, o"));
+    }
+    for (at, target) in lora.targets.iter().enumerate() {
+        if !["q", "k", "v", "o"].contains(&target.as_str()) {
+            let message = format!("targets holds `{target}`; those there are: q, k, v, o");
+            return Err(Error::method(message));
+        }
+        if lora.targets[..at].contains(target) {
+            return Err(Error::method(format!("targets holds `{target}` twice")));
+        }
+    }
+    // A decoder's block attends twice: to itself and to the encoder.
+    let attentions = n(shape.encoder_layers + 2 * shape.decoder_layers);
+    let updates = attentions * n(lora.targets.len());
+    (updates * n(lora.rank) * (n(shape.d_model) + n(shape.inner()))).group("low-rank updates")
+}
+
+#[cfg(test)]
+mod tests;
