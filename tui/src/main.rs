@@ -1,2 +1,48 @@
-//! The `compacter` command.
-fn main() {}
+//! The `compacter` command: train, measure and understand parameter-efficient fine-tuning.
+
+mod args;
+mod commands;
+mod output;
+mod print;
+mod report;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use args::{Cli, Command};
+
+/// What the process's exit code says.
+enum Exit {
+    /// Done.
+    Done,
+    /// Told to end; saved, to be gone on with.
+    Interrupted,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = |result: compacter_core::Result<()>| result.map(|()| Exit::Done);
+    let result = match &cli.command {
+        Command::Train(args) => commands::train::run(args),
+        Command::Eval(args) => done(commands::eval::run(args)),
+        Command::Predict(args) => done(commands::predict::run(args)),
+        Command::Params(args) => done(commands::params::run(args)),
+        Command::Init(args) => done(commands::init::run(args)),
+        Command::Fork(args) => commands::fork::run(args),
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "compacter", &mut std::io::stdout());
+            Ok(Exit::Done)
+        }
+    };
+    match result {
+        Ok(Exit::Done) => ExitCode::SUCCESS,
+        // EX_TEMPFAIL of sysexits.h: try again later, which is what --resume does.
+        Ok(Exit::Interrupted) => ExitCode::from(75),
+        Err(error) => {
+            report::report(&error);
+            ExitCode::from(report::code(&error))
+        }
+    }
+}

@@ -30,7 +30,7 @@ pub mod group {
     /// Layer norms of the backbone.
     pub const NORM: &str = "layer norms";
     /// Factors of low-rank updates.
-    pub const LORA: &str = "low-rank factors";
+    pub const LORA: &str = "low-rank updates";
     /// All weights of the backbone.
     pub const BACKBONE: &str = "backbone";
     /// The task head; counted apart.

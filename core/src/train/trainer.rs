@@ -1,0 +1,201 @@
+//! The training loop.
+//!
+//! ```text
+//! repeat edits ─▶ evaluate if due ─▶ checkpoint if due ─▶ commands ─▶ step ─▶ again
+//! ```
+//!
+//! Everything that happens is an event on the bus; everything that people ask for arrives
+//! between two steps. The loop's place is its [`State`], so that a checkpoint is the whole
+//! loop: evaluation, commands and snapshots use none of training's random numbers.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use super::control::Control;
+use super::optimizer::{AdamW, Update};
+use super::plan::Plan;
+use super::prepare::Prepared;
+use super::progress::resident_memory;
+use super::step::{Measured, StepConfig, step};
+use crate::cancel::CancelToken;
+use crate::config::EvalEvery;
+use crate::data::Batch;
+use crate::event::{self, Bus, Ending, Kind};
+use crate::random::Key;
+use crate::run::{Edit, RunFolder, State};
+use crate::{Error, Result};
+
+/// How a call of [`Trainer::run`] ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The run is complete.
+    Finished(Ending),
+    /// The process was told to end; the run can be resumed.
+    Interrupted,
+}
+
+/// Trains one model on one device. [`super::session`] makes one.
+#[derive(Debug)]
+pub struct Trainer {
+    pub(super) prepared: Prepared,
+    pub(super) optimizer: AdamW,
+    pub(super) state: State,
+    pub(super) plan: Plan,
+    pub(super) bus: Bus,
+    pub(super) control: Control,
+    pub(super) cancel: CancelToken,
+    /// Where checkpoints go; `None` keeps the run in memory.
+    pub(super) folder: Option<RunFolder>,
+    /// Edits of an earlier process, to be repeated at their steps.
+    pub(super) edits: VecDeque<Edit>,
+    /// Step of the last checkpoint written or resumed from.
+    pub(super) saved: Option<u64>,
+    /// Steps to do before pausing again; `None` when not stepping.
+    pub(super) stepping: Option<u64>,
+    pub(super) paused: bool,
+}
+
+/// What the loop does next.
+pub(super) enum Next {
+    Train,
+    End(Ending),
+}
+
+impl Trainer {
+    /// Trains until the run is complete or the process is told to end.
+    ///
+    /// # Errors
+    /// Fails if the loss stays non-finite, and where tensors or files do. The failure is an
+    /// event too, and the last checkpoint stays.
+    pub fn run(&mut self) -> Result<Outcome> {
+        let threads = self.prepared.config.train.threads;
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        let pool = pool.map_err(|e| Error::method(format!("cannot start {threads} threads: {e}")))?;
+        let outcome = pool.install(|| self.train());
+        if let Err(error) = &outcome {
+            let message = error.to_string();
+            // Best effort: the run's own error is the one to report.
+            let _unrecorded = self.bus.emit(self.state.step, Kind::Failed { message });
+        }
+        outcome
+    }
+
+    /// What is trained, with the model it is installed in.
+    #[must_use]
+    pub fn prepared(&self) -> &Prepared {
+        &self.prepared
+    }
+
+    fn train(&mut self) -> Result<Outcome> {
+        loop {
+            match self.between_steps() {
+                Ok(Next::Train) => self.one_step()?,
+                Ok(Next::End(ending)) => return self.finish(ending),
+                Err(Error::Cancelled) => return self.interrupt(),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// All that may happen between two steps, in the order that resuming repeats.
+    fn between_steps(&mut self) -> Result<Next> {
+        self.cancel.check()?;
+        self.repeat_edits()?;
+        if self.evaluation_due() {
+            self.evaluate()?;
+        }
+        if self.checkpoint_due() {
+            self.checkpoint()?;
+        }
+        if self.state.step >= self.state.total_steps {
+            return Ok(Next::End(Ending::Steps));
+        }
+        let patience = self.prepared.config.eval.patience;
+        if patience > 0 && self.state.evals_without_improvement >= patience {
+            return Ok(Next::End(Ending::Patience));
+        }
+        self.obey()
+    }
+
+    fn one_step(&mut self) -> Result<()> {
+        let started = Instant::now();
+        let learning_rate = self.plan.learning_rate(&self.state);
+        let config = self.step_config(learning_rate);
+        let batches = self.next_batches();
+        let Prepared { model, trainables, .. } = &self.prepared;
+        let measured = step(model, trainables, &mut self.optimizer, (&batches, &config))?;
+        self.state.step += 1;
+        self.emit(Kind::Step(event::Step {
+            loss: measured.loss,
+            learning_rate,
+            gradient_norm: measured.gradient_norm,
+            epoch: self.plan.epochs_done(&self.state),
+            total_steps: self.state.total_steps,
+            tokens: measured.tokens,
+            seconds: started.elapsed().as_secs_f64(),
+            memory: resident_memory(),
+            skipped: !measured.is_finite(),
+        }))?;
+        self.guard(&measured)
+    }
+
+    fn step_config(&self, learning_rate: f64) -> StepConfig {
+        let train = &self.prepared.config.train;
+        StepConfig {
+            dropout: train.dropout.unwrap_or_else(|| self.prepared.model.dropout()),
+            key: Key::new(train.seed).named("dropout").with(self.state.step),
+            clip_norm: train.clip_norm,
+            update: Update { learning_rate, weight_decay: train.weight_decay },
+        }
+    }
+
+    /// Counts steps without a finite loss, and gives up after too many in a row.
+    fn guard(&mut self, measured: &Measured) -> Result<()> {
+        if measured.is_finite() {
+            self.state.skipped_in_a_row = 0;
+            return Ok(());
+        }
+        self.state.skipped_in_a_row += 1;
+        let steps = self.state.skipped_in_a_row;
+        let message = format!("step {} skipped: loss or gradient is not finite", self.state.step);
+        self.emit(Kind::Warning { message })?;
+        if steps < self.prepared.config.train.max_skipped {
+            return Ok(());
+        }
+        Err(Error::NotFinite { steps, kept: self.saved })
+    }
+
+    /// The examples of the next optimizer step; the place in the data moves on.
+    fn next_batches(&mut self) -> Vec<Batch> {
+        let mut batches = Vec::new();
+        for _ in 0..self.prepared.config.train.accumulation {
+            let positions = self.plan.batch(&self.state);
+            batches.push(Batch::gather(&self.prepared.data.train, positions));
+            self.state.batch += 1;
+            if self.state.batch >= self.plan.batches_in_epoch() {
+                self.state.batch = 0;
+                self.state.epoch += 1;
+                self.plan.lay_out(&self.prepared.config, &mut self.state);
+            }
+        }
+        batches
+    }
+
+    fn evaluation_due(&self) -> bool {
+        let State { step, epoch, total_steps, evaluated, .. } = self.state;
+        if step == 0 || evaluated.is_some_and(|last| last.step == step) {
+            return false;
+        }
+        let due = match self.prepared.config.eval.every {
+            EvalEvery::Steps(every) => step.is_multiple_of(every),
+            EvalEvery::Epoch => epoch > evaluated.map_or(0, |last| last.epoch),
+        };
+        due || step >= total_steps
+    }
+
+    fn checkpoint_due(&self) -> bool {
+        let step = self.state.step;
+        let due = step.is_multiple_of(self.prepared.config.train.checkpoint_every);
+        step > 0 && due && self.saved != Some(step)
+    }
+}

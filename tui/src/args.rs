@@ -1,0 +1,164 @@
+//! The command line: what can be asked, and how it is spelt.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// Train, measure and understand parameter-efficient fine-tuning with Compacter.
+#[derive(Debug, Parser)]
+#[command(name = "compacter", version, propagate_version = true)]
+#[command(after_help = "Exit codes: 0 done · 1 failed · 2 refused (usage, configuration, data) · \
+                        75 told to end; saved, go on with --resume")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Train as a configuration file says
+    Train(Train),
+    /// Measure a run's checkpoint on one of its splits
+    Eval(Eval),
+    /// Answer the rows of a file with a run's checkpoint
+    Predict(Predict),
+    /// Count what a method trains on a model, without weights
+    Params(Params),
+    /// Write a commented configuration file
+    Init(Init),
+    /// Start a new run from a checkpoint of another
+    Fork(Fork),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Train {
+    /// The configuration file (see `compacter init`)
+    pub(crate) config: PathBuf,
+    /// Print a readable line for each event
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) plain: bool,
+    /// Print each event as one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Stay attached to the terminal (for Slurm and systemd)
+    #[arg(long)]
+    pub(crate) foreground: bool,
+    /// Go on with a run; `--resume auto` starts it where there is none
+    #[arg(long, value_name = "auto", num_args = 0..=1, default_missing_value = "", value_parser = ["", "auto"], hide_possible_values = true)]
+    pub(crate) resume: Option<String>,
+    /// Start again; the old run's folder is moved aside
+    #[arg(long, conflicts_with = "resume")]
+    pub(crate) fresh: bool,
+    /// Name of the run, in place of the file's
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Override a field, such as `train.learning_rate=1e-3`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Eval {
+    /// The run's folder
+    pub(crate) run: PathBuf,
+    /// The split to measure
+    #[arg(long, default_value = "validation", value_parser = ["train", "validation", "test"])]
+    pub(crate) split: String,
+    /// The checkpoint: `best`, `last` or a step
+    #[arg(long, default_value = "best")]
+    pub(crate) checkpoint: Which,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Predict {
+    /// The run's folder
+    pub(crate) run: PathBuf,
+    /// A file with the task's text columns; `-` reads JSON lines from standard input
+    #[arg(default_value = "-")]
+    pub(crate) file: PathBuf,
+    /// The checkpoint: `best`, `last` or a step
+    #[arg(long, default_value = "best")]
+    pub(crate) checkpoint: Which,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Params {
+    /// A model's name (`t5-base`) or folder
+    #[arg(long)]
+    pub(crate) model: String,
+    /// The method; see `--all` for a table of all
+    #[arg(long, required_unless_present = "all")]
+    pub(crate) method: Option<String>,
+    /// Size of the vocabulary, in place of the model's
+    #[arg(long)]
+    pub(crate) vocab: Option<usize>,
+    /// Outputs of an encoder's task head, to count it too
+    #[arg(long)]
+    pub(crate) outputs: Option<usize>,
+    /// Override a field of the method, such as `n=8`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
+    /// Every method with its defaults
+    #[arg(long, conflicts_with_all = ["method", "overrides"])]
+    pub(crate) all: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// The file to write; `-` prints it
+    #[arg(default_value = "compacter.toml")]
+    pub(crate) file: PathBuf,
+    /// Print the JSON schema of configuration files instead
+    #[arg(long)]
+    pub(crate) schema: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Fork {
+    /// The run to start from
+    pub(crate) run: PathBuf,
+    /// Step of the checkpoint; the last one when left out
+    #[arg(long)]
+    pub(crate) at: Option<u64>,
+    /// Name of the new run
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Override a field, such as `train.learning_rate=1e-3`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
+    /// Print each event as one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which checkpoint of a run is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    Best,
+    Last,
+    Step(u64),
+}
+
+impl std::str::FromStr for Which {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "best" => Ok(Self::Best),
+            "last" => Ok(Self::Last),
+            _ => text.parse().map(Self::Step).map_err(|_| "expected best, last or a step".to_owned()),
+        }
+    }
+}

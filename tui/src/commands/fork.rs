@@ -1,0 +1,36 @@
+//! `compacter fork`: a new run from a checkpoint of another, trained at once.
+
+use compacter_core::Result;
+use compacter_core::config::RunConfig;
+use compacter_core::run::{RunFolder, Start, fork};
+
+use super::train::{Format, Live, train};
+use crate::Exit;
+use crate::args::Fork;
+
+pub(crate) fn run(args: &Fork) -> Result<Exit> {
+    let run = RunFolder::open(&args.run)?;
+    let name = match &args.name {
+        Some(name) => name.clone(),
+        None => free_name(&run),
+    };
+    // Refused before anything is made.
+    RunConfig::load(&run.config_path(), &args.overrides)?;
+    let new = fork(&run, args.at, &name)?;
+    let mut config = RunConfig::load(&new.config_path(), &args.overrides)?;
+    if let Some(directory) = new.path().parent() {
+        config.output.directory = directory.to_path_buf();
+    }
+    let format = if args.json { Format::Json } else { Format::Plain };
+    train(config, Start::Resume, Live { file: None, overrides: &[], format })
+}
+
+/// `<run>-fork`, or the first `<run>-fork-2`, … that is not taken.
+fn free_name(run: &RunFolder) -> String {
+    let beside = |name: &str| run.path().with_file_name(name);
+    let base = format!("{}-fork", run.name());
+    if !beside(&base).exists() {
+        return base;
+    }
+    (2u64..).map(|i| format!("{base}-{i}")).find(|name| !beside(name).exists()).unwrap_or(base)
+}

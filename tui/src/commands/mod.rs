@@ -1,0 +1,9 @@
+//! One file a command.
+
+pub(crate) mod eval;
+pub(crate) mod fork;
+pub(crate) mod init;
+pub(crate) mod params;
+pub(crate) mod predict;
+pub(crate) mod trained;
+pub(crate) mod train;

@@ -1,0 +1,104 @@
+//! `compacter train`: trains, and prints what happens.
+
+use std::path::Path;
+
+use compacter_core::Result;
+use compacter_core::cancel::CancelToken;
+use compacter_core::config::RunConfig;
+use compacter_core::event::Bus;
+use compacter_core::run::watch::{ConfigWatch, Reload};
+use compacter_core::run::{RunFolder, Start};
+use compacter_core::train::control::{Command, Control, ControlHandle};
+use compacter_core::train::session::{Connections, Session};
+use compacter_core::train::trainer::Outcome;
+
+use crate::args::Train;
+use crate::output::{JsonSink, PlainSink};
+use crate::{Exit, print, signals};
+
+/// How events are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Plain,
+    Json,
+}
+
+pub(crate) fn run(args: &Train) -> Result<Exit> {
+    let mut overrides = args.overrides.clone();
+    if let Some(name) = &args.name {
+        overrides.push(format!("name={}", serde_json::Value::from(name.as_str())));
+    }
+    let config = RunConfig::load(&args.config, &overrides)?;
+    let how = match (args.resume.as_deref(), args.fresh) {
+        (Some("auto"), _) => Start::ResumeAuto,
+        (Some(_), _) => Start::Resume,
+        (None, true) => Start::Fresh,
+        (None, false) => Start::New,
+    };
+    let format = if args.json { Format::Json } else { Format::Plain };
+    train(config, how, Live { file: Some(&args.config), overrides: &overrides, format })
+}
+
+/// What is live while a run goes on, and how it is shown.
+pub(crate) struct Live<'a> {
+    /// The file that the run was started from.
+    pub(crate) file: Option<&'a Path>,
+    /// What was set beside it.
+    pub(crate) overrides: &'a [String],
+    /// How events are printed.
+    pub(crate) format: Format,
+}
+
+/// Trains a run to its end, or until a signal.
+pub(crate) fn train(config: RunConfig, how: Start, live: Live<'_>) -> Result<Exit> {
+    let cancel = CancelToken::default();
+    signals::install(&cancel)?;
+    let bus = Bus::new(&config.name);
+    let bus = match live.format {
+        Format::Plain => bus.with(PlainSink { log_every: config.output.log_every }),
+        Format::Json => bus.with(JsonSink),
+    };
+    let control = Control::default();
+    let handle = control.handle();
+    let folder = config.output.directory.join(&config.name);
+    let session = Session::open(config, how, Connections { bus, control, cancel })?;
+    let (mut trainer, _lock) = match session {
+        Session::Ready(trainer, lock) => (trainer, lock),
+        Session::AlreadyFinished(folder) => return finished(&folder, live.format),
+    };
+    let copy = folder.join("config.toml");
+    let files: Vec<_> = live.file.into_iter().map(Path::to_path_buf).chain([copy]).collect();
+    let watch = ConfigWatch::start(&files, live.overrides)?;
+    let outcome = std::thread::scope(|scope| {
+        scope.spawn(|| follow(&watch, &handle));
+        let outcome = trainer.run();
+        watch.stop();
+        outcome
+    })?;
+    Ok(match outcome {
+        Outcome::Finished(_) => Exit::Done,
+        Outcome::Interrupted => Exit::Interrupted,
+    })
+}
+
+fn finished(folder: &RunFolder, format: Format) -> Result<Exit> {
+    if format == Format::Plain {
+        print::line(&format!("{} is already complete", folder.path().display()))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Hands edits of the configuration file to the trainer.
+fn follow(watch: &ConfigWatch, handle: &ControlHandle) {
+    for reload in watch.receiver() {
+        let command = match reload {
+            Reload::Changed(config) => Command::Apply(config),
+            Reload::Refused(message) => Command::Refuse(message),
+            Reload::Gone(path) => Command::Refuse(format!("{}: the file is gone; its last values stay in force", path.display())),
+        };
+        // The run has ended: nothing is left to edit.
+        if handle.send(command).is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Printing to standard output; a closed pipe ends the program's output, not its work.
+
+use std::io::{self, ErrorKind, Write};
+
+use compacter_core::{Error, Result};
+use serde::Serialize;
+
+/// Prints text as it is.
+pub(crate) fn text(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome.map_err(Error::io("standard output", "write")),
+    }
+}
+
+/// Prints one line.
+pub(crate) fn line(line: &str) -> Result<()> {
+    text(&format!("{line}\n"))
+}
+
+/// Prints a value as one line of JSON.
+pub(crate) fn json(value: &impl Serialize) -> Result<()> {
+    match serde_json::to_string(value) {
+        Ok(text) => line(&text),
+        Err(e) => Err(Error::io("standard output", "write")(e.into())),
+    }
+}
