@@ -90,10 +90,12 @@ pub enum Error {
         message: String,
     },
     /// A checkpoint or an event file is damaged or of another make.
-    #[error("{}: {message}", path.display())]
+    #[error("{}: {message}", file_line(path, *line))]
     Checkpoint {
         /// The file.
         path: PathBuf,
+        /// Line, counted from 1, when one line is to blame.
+        line: Option<usize>,
         /// What is wrong.
         message: String,
     },
@@ -106,6 +108,12 @@ pub enum Error {
         steps: usize,
         /// Step of the last good checkpoint.
         kept: u64,
+    },
+    /// A command did not reach the trainer.
+    #[error("command not delivered: {message}")]
+    Command {
+        /// Why, and what to do.
+        message: &'static str,
     },
     /// A long operation was told to stop.
     #[error("cancelled")]
@@ -172,8 +180,17 @@ impl Error {
     pub fn checkpoint(path: impl AsRef<Path>, message: impl Into<String>) -> Self {
         Self::Checkpoint {
             path: path.as_ref().to_path_buf(),
+            line: None,
             message: message.into(),
         }
+    }
+
+    /// Whether the cause is a full disk or an exhausted quota: what was being written can
+    /// be written again once there is room.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(self, Self::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))
     }
 }
 

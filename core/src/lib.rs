@@ -10,6 +10,7 @@
 //! global to the process: what a run needs is handed to it.
 #![warn(missing_docs)]
 
+pub mod cancel;
 pub mod config;
 pub mod data;
 pub mod error;
