@@ -47,18 +47,16 @@ fn a_full_disk_is_told_and_the_event_is_kept() {
     let path = folder.path().join("events.jsonl");
     let full = OpenOptions::new().append(true).open("/dev/full").unwrap();
     let mut recorder = Recorder::over(&path, full, 0);
-    for event in events(1..3) {
-        let error = recorder.event(&event).unwrap_err();
-        assert!(error.is_disk_full(), "{error}");
-        assert!(
-            error.to_string().contains("events.jsonl: cannot write"),
-            "{error}"
-        );
-    }
+    let error = recorder.event(&event(1, step(0.5))).unwrap_err();
+    assert!(error.is_disk_full(), "{error}");
+    assert!(
+        error.to_string().contains("events.jsonl: cannot write"),
+        "{error}"
+    );
+    // The device cannot be cut back, so a file takes its place where there is room.
     recorder.file = File::create(&path).unwrap();
-    recorder.flush().unwrap();
-    recorder.event(&event(3, step(0.5))).unwrap();
-    assert_eq!(replay::read(&path).unwrap(), events(1..4));
+    recorder.event(&event(2, step(0.5))).unwrap();
+    assert_eq!(replay::read(&path).unwrap(), events(1..3));
 }
 
 const LIMITED: &str = "COMPACTER_TEST_LIMITED_RECORD";
