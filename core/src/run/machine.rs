@@ -1,11 +1,24 @@
-//! What this machine is called and what its processor can do.
+//! What this machine is called, what its processor can do, and how much memory is in use.
 
-use sysinfo::System;
+use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
 /// The machine's name, as messages about other processes give it.
 #[must_use]
 pub fn host() -> String {
     System::host_name().unwrap_or_else(|| "unknown host".to_owned())
+}
+
+/// Memory of this process that is in RAM, in bytes; `None` where the system does not tell.
+#[must_use]
+pub fn resident_memory() -> Option<u64> {
+    let process = sysinfo::get_current_pid().ok()?;
+    let mut system = System::new();
+    system.refresh_processes_specifics(
+        ProcessesToUpdate::Some(&[process]),
+        false,
+        ProcessRefreshKind::nothing().with_memory().without_tasks(),
+    );
+    system.process(process).map(sysinfo::Process::memory)
 }
 
 /// Processor features that arithmetic may be done with here, by their usual names.
@@ -65,6 +78,23 @@ fn listed(features: &[(&str, bool)]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_in_use_grows_with_what_is_written_to() {
+        const MIB: usize = 1 << 20;
+        let before = resident_memory();
+        let block = std::hint::black_box(vec![1_u8; 64 * MIB]);
+        let after = resident_memory();
+        let growth = after
+            .zip(before)
+            .map(|(after, before)| after.saturating_sub(before));
+        // Other tests run beside this one.
+        assert!(
+            growth.is_some_and(|growth| growth > 32 * MIB as u64),
+            "{growth:?} bytes"
+        );
+        drop(block);
+    }
 
     #[test]
     #[cfg(target_os = "linux")]
