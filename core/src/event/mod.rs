@@ -56,6 +56,9 @@ pub struct Event {
 
 impl Event {
     /// The event as one line of JSON, newline included.
+    ///
+    /// # Panics
+    /// Never: everything in an event can be written as JSON.
     #[must_use]
     pub fn to_line(&self) -> String {
         let mut line = serde_json::to_string(self)
@@ -90,5 +93,7 @@ impl Event {
     }
 }
 
+#[cfg(all(test, unix))]
+pub(crate) mod limited;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -32,7 +32,7 @@ pub fn line(event: &Event) -> Option<String> {
         Kind::Finished { reason, best } => {
             let best = best
                 .as_ref()
-                .map(|best| format!("  best:{}", metrics(best)));
+                .map(|best| format!("  best: {}", metrics(best)));
             format!(
                 "finished at step {at}: {reason}{}",
                 best.unwrap_or_default()
@@ -63,50 +63,47 @@ fn start(run: &str, started: &Started) -> String {
 }
 
 fn measured(at: u64, step: &Step) -> String {
-    let mut text = format!(
-        "step {at}/{}  loss {}  lr {:.1e}  |g| {}",
-        step.total_steps,
-        figures(step.loss),
-        step.learning_rate,
-        figures(step.gradient_norm),
-    );
+    let mut parts = vec![
+        format!("step {at}/{}", step.total_steps),
+        format!("loss {}", figures(step.loss)),
+        format!("lr {:.1e}", step.learning_rate),
+        format!("|g| {}", figures(step.gradient_norm)),
+    ];
     if step.seconds > 0.0 {
-        text += &format!("  {:.0} tok/s", step.tokens as f64 / step.seconds);
+        parts.push(format!("{:.0} tok/s", step.tokens as f64 / step.seconds));
     }
-    text += &format!("  epoch {:.2}", step.epoch);
+    parts.push(format!("epoch {:.2}", step.epoch));
     if step.skipped {
-        text += "  (skipped: not finite)";
+        parts.push("(skipped: not finite)".to_owned());
     }
-    text
+    parts.join("  ")
 }
 
 fn evaluated(at: u64, eval: &Eval) -> String {
     let (split, values) = (&eval.split, metrics(&eval.metrics));
     let best = mark_best(eval.best);
     format!(
-        "eval {split}  step {at}{values}  {:.1} s{best}",
+        "eval {split}  step {at}  {values}  {:.1} s{best}",
         eval.seconds
     )
 }
 
 fn edited(at: u64, edit: &ConfigApplied) -> String {
-    let mut text = format!("configuration {} from step {at}", edit.version);
-    for change in &edit.changes {
-        text += &format!("  {} {} → {}", change.field, change.old, change.new);
-    }
+    let mut parts = vec![format!("configuration {} from step {at}", edit.version)];
+    let changes = edit.changes.iter();
+    parts.extend(changes.map(|change| format!("{} {} → {}", change.field, change.old, change.new)));
     if edit.repeated {
-        text += "  (repeated)";
+        parts.push("(repeated)".to_owned());
     }
-    text
+    parts.join("  ")
 }
 
-/// Metrics with two spaces before each; the loss comes last, the others by name.
+/// Metrics by name; the loss comes last.
 fn metrics(values: &BTreeMap<String, f64>) -> String {
     let (loss, others): (Vec<_>, Vec<_>) = values.iter().partition(|(name, _)| *name == "loss");
-    let ordered = others.into_iter().chain(loss);
-    ordered
-        .map(|(name, &value)| format!("  {name} {}", figures(value)))
-        .collect()
+    let shown = |(name, value): (&String, &f64)| format!("{name} {}", figures(*value));
+    let parts: Vec<String> = others.into_iter().chain(loss).map(shown).collect();
+    parts.join("  ")
 }
 
 fn mark_best(best: bool) -> &'static str {
@@ -167,7 +164,7 @@ paused at step 12: disk full
 continued at step 12
 resumed from step 10
 interrupted at step 12: SIGTERM
-finished at step 12: no improvement  best:  accuracy 0.7940
+finished at step 12: no improvement  best: accuracy 0.7940
 failed at step 12: out of memory";
         assert_eq!(lines.join("\n"), expected);
     }

@@ -171,9 +171,10 @@ impl Follow {
         let parsed = self.read_on(&mut file)?;
         self.offset += parsed.length;
         self.lines += parsed.events.len();
-        Ok(match another {
-            true => Update::Restarted(parsed.events),
-            false => Update::Appended(parsed.events),
+        Ok(if another {
+            Update::Restarted(parsed.events)
+        } else {
+            Update::Appended(parsed.events)
         })
     }
 

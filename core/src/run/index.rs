@@ -150,7 +150,11 @@ fn folder_name(step: u64) -> String {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
+    use candle_core::{DType, Device, Tensor};
+
     use super::*;
+    #[cfg(unix)]
+    use crate::event::limited;
     use crate::run::checkpoint::tests::example;
 
     fn checkpoints(folder: &tempfile::TempDir) -> Checkpoints {
@@ -199,10 +203,7 @@ mod tests {
         let all = checkpoints(&folder);
         all.save(&example(100, None), Keep::BestAndLast).unwrap();
         let mut unfit = example(200, None);
-        unfit.trained[0].1 = unfit.trained[0]
-            .1
-            .to_dtype(candle_core::DType::BF16)
-            .unwrap();
+        unfit.trained[0].1 = unfit.trained[0].1.to_dtype(DType::BF16).unwrap();
         let message = all.save(&unfit, Keep::BestAndLast).unwrap_err().to_string();
         assert!(
             message.contains("is bf16, expected f32 or f64"),
@@ -225,5 +226,35 @@ mod tests {
         all.recover().unwrap();
         assert!(!half.exists());
         assert_eq!(all.best().unwrap(), Some(100));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    #[ignore = "started by another test, in a process with a limit on file sizes"]
+    fn saves_without_room() {
+        let all = Checkpoints::new(limited::folder());
+        let mut large = example(200, None);
+        let zeros = Tensor::zeros(100_000, DType::F32, &Device::Cpu).unwrap();
+        large.optimizer.push(("second_moment".to_owned(), zeros));
+        let message = all.save(&large, Keep::BestAndLast).unwrap_err().to_string();
+        assert!(
+            message.contains("optimizer.safetensors: cannot write"),
+            "{message}"
+        );
+        // Not even a leftover stands in the way of the next attempt.
+        assert_eq!(fs::read_dir(all.path()).unwrap().count(), 2);
+        all.save(&example(300, None), Keep::BestAndLast).unwrap();
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_save_without_room_leaves_the_old_checkpoint() {
+        let folder = tempfile::tempdir().unwrap();
+        let all = checkpoints(&folder);
+        all.save(&example(100, Some(100)), Keep::BestAndLast)
+            .unwrap();
+        limited::run("run::index::tests::saves_without_room", folder.path());
+        assert_eq!(all.steps().unwrap(), [300]);
+        Checkpoint::load(&all.folder(300)).unwrap();
     }
 }

@@ -76,7 +76,7 @@ impl Control {
     /// [`Error::Cancelled`] within 100 ms of the token's cancellation.
     pub fn wait(&self, token: &CancelToken) -> Result<Command> {
         loop {
-            if let Some(command) = self.wait_at_most(token, Duration::from_secs(60))? {
+            if let Some(command) = self.wait_at_most(token, Duration::from_mins(1))? {
                 return Ok(command);
             }
         }

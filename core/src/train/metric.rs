@@ -119,6 +119,10 @@ pub fn matthews(gold: &[u32], predicted: &[u32]) -> f64 {
 
 /// Pearson's correlation coefficient.
 #[must_use]
+#[expect(
+    clippy::float_cmp,
+    reason = "a list is constant when its values are the same"
+)]
 pub fn pearson(gold: &[f64], predicted: &[f64]) -> f64 {
     // Told by comparing, since the mean of equal values need not be that value.
     let constant = |values: &[f64]| values.windows(2).all(|pair| pair[0] == pair[1]);
@@ -152,12 +156,13 @@ pub fn exact_match(gold: &[String], predicted: &[String]) -> f64 {
     share(pairs(gold, predicted).map(|(g, p)| g.trim() == p.trim()))
 }
 
+#[expect(clippy::float_cmp, reason = "values tie when they are the same")]
 fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
     let mut ranks = vec![0.0; values.len()];
     let mut before = 0.0;
-    // `==` and not `total_cmp`: 0.0 and −0.0 tie.
+    // Not `total_cmp`: 0.0 and −0.0 tie.
     for ties in order.chunk_by(|&a, &b| values[a] == values[b]) {
         let tied = ties.len() as f64;
         for &at in ties {

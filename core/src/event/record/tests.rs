@@ -1,12 +1,12 @@
 //! Tests of the recorder: torn lines, full disks, dying processes.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::process::Command;
-
 use proptest::prelude::*;
 
 use super::*;
 use crate::event::History;
+#[cfg(unix)]
+use crate::event::limited;
 use crate::event::tests::{event, step};
 
 fn events(range: std::ops::Range<u64>) -> Vec<Event> {
@@ -59,14 +59,13 @@ fn a_full_disk_is_told_and_the_event_is_kept() {
     assert_eq!(replay::read(&path).unwrap(), events(1..3));
 }
 
-const LIMITED: &str = "COMPACTER_TEST_LIMITED_RECORD";
-
 /// Runs in a process whose files cannot grow beyond a few blocks, as on a full disk: the
 /// last write stops in the middle of a line.
 #[test]
+#[cfg(unix)]
 #[ignore = "started by another test, in a process with a limit on file sizes"]
 fn writes_until_the_limit() {
-    let path = PathBuf::from(std::env::var_os(LIMITED).unwrap());
+    let path = limited::folder().join("events.jsonl");
     let mut recorder = Recorder::append(&path).unwrap();
     let mut written = 0;
     let error = loop {
@@ -81,33 +80,21 @@ fn writes_until_the_limit() {
     let bytes = std::fs::read(&path).unwrap();
     assert_eq!(bytes.last(), Some(&b'\n'));
     assert_eq!(replay::read(&path).unwrap(), events(1..written + 1));
-    // Room for a line less is made by hand; then the one kept back goes in.
+    // Room is made by hand; then the one kept back goes in.
     recorder.length = 0;
     recorder.torn = true;
     recorder.flush().unwrap();
-    assert_eq!(
-        replay::read(&path).unwrap(),
-        events(written + 1..written + 2)
-    );
+    let kept_back = events(written + 1..written + 2);
+    assert_eq!(replay::read(&path).unwrap(), kept_back);
 }
 
 #[test]
 #[cfg(unix)]
 fn a_half_written_line_is_cut_back_and_written_again() {
     let folder = tempfile::tempdir().unwrap();
-    // The signal of the limit is ignored, so that the write returns an error instead.
-    let script = r#"trap '' XFSZ; ulimit -f 4; exec "$0" --exact "$1" --ignored"#;
-    let output = Command::new("sh")
-        .args(["-c", script])
-        .arg(std::env::current_exe().unwrap())
-        .arg("event::record::tests::writes_until_the_limit")
-        .env(LIMITED, folder.path().join("events.jsonl"))
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{text}"
+    limited::run(
+        "event::record::tests::writes_until_the_limit",
+        folder.path(),
     );
 }
 

@@ -1,5 +1,6 @@
 //! Tests of the metrics: by hand, and against scikit-learn and `SciPy`.
 #![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::float_cmp, reason = "values that are exact by definition")]
 
 use serde::Deserialize;
 
