@@ -90,22 +90,31 @@ pub enum Error {
         message: String,
     },
     /// A checkpoint or an event file is damaged or of another make.
-    #[error("{}: {message}", path.display())]
+    #[error("{}: {message}", file_line(path, *line))]
     Checkpoint {
         /// The file.
         path: PathBuf,
+        /// Line, counted from 1, when one line is to blame.
+        line: Option<usize>,
         /// What is wrong.
         message: String,
     },
     /// The loss was not finite for too many steps in a row.
     #[error(
-        "the loss was not finite for {steps} steps in a row; the checkpoint of step {kept} is kept: lower train.learning_rate or look at the data"
+        "loss or gradient was not finite for {steps} steps in a row; {}: lower train.learning_rate or look at the data",
+        kept_checkpoint(*kept)
     )]
     NotFinite {
         /// Steps in a row.
         steps: usize,
-        /// Step of the last good checkpoint.
-        kept: u64,
+        /// Step of the last good checkpoint, if there is one.
+        kept: Option<u64>,
+    },
+    /// A command did not reach the trainer.
+    #[error("command not delivered: {message}")]
+    Command {
+        /// Why, and what to do.
+        message: &'static str,
     },
     /// A long operation was told to stop.
     #[error("cancelled")]
@@ -172,8 +181,24 @@ impl Error {
     pub fn checkpoint(path: impl AsRef<Path>, message: impl Into<String>) -> Self {
         Self::Checkpoint {
             path: path.as_ref().to_path_buf(),
+            line: None,
             message: message.into(),
         }
+    }
+
+    /// Whether the cause is a full disk or an exhausted quota: what was being written can
+    /// be written again once there is room.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(self, Self::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))
+    }
+}
+
+fn kept_checkpoint(step: Option<u64>) -> String {
+    match step {
+        Some(step) => format!("the checkpoint of step {step} is kept"),
+        None => "there is no checkpoint yet".to_owned(),
     }
 }
 

@@ -178,6 +178,15 @@ impl Model {
         }
     }
 
+    /// The pretrained model's own dropout probability.
+    #[must_use]
+    pub fn dropout(&self) -> f64 {
+        match &self.network {
+            Network::T5(t5) => t5.config.dropout_rate,
+            Network::Bert(bert) => bert.config.hidden_dropout_prob,
+        }
+    }
+
     /// Mean loss of a batch, a scalar: cross-entropy over classes or target tokens, or the
     /// mean squared error of values.
     ///

@@ -38,7 +38,9 @@ impl Trainer {
             self.state.evals_without_improvement += 1;
         }
         self.state.evaluated = Some(Evaluated { step, epoch: self.state.epoch });
-        self.best_metrics = if best { Some(evaluation.metrics.clone()) } else { self.best_metrics.take() };
+        if best {
+            self.best_metrics = Some(evaluation.metrics.clone());
+        }
         self.emit(Kind::Eval(event::Eval {
             split: "validation".to_owned(),
             metrics: evaluation.metrics,
@@ -115,6 +117,7 @@ impl Trainer {
                 Command::Checkpoint => self.checkpoint()?,
                 Command::Stop => return Ok(Next::End(Ending::Stopped)),
                 Command::Apply(config) => self.apply(*config)?,
+                Command::Refuse(message) => self.emit(Kind::ConfigRefused { message })?,
             }
         }
     }

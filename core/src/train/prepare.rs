@@ -8,7 +8,7 @@ use crate::data::task::{InputForm, Loader, TaskData};
 use crate::data::tokenize::Tokenizer;
 use crate::model::{Answer, Model, ModelShape, Placement, device};
 use crate::peft::{self, Trainables};
-use crate::{Result, hub};
+use crate::{Error, Result, hub};
 
 /// A model with its method installed, and the examples of its task.
 #[derive(Debug)]
@@ -41,9 +41,8 @@ impl Prepared {
         let folder = hub::resolve(&config.model.path, cancel)?;
         let shape = ModelShape::from_folder(&folder)?;
         let tokenizer = Tokenizer::load(&folder)?;
-        let form = if shape.has_decoder() { InputForm::EncoderDecoder } else { InputForm::Encoder };
         let cancelled = || cancel.is_cancelled();
-        let loader = Loader { tokenizer: &tokenizer, form, cancelled: &cancelled };
+        let loader = Loader { tokenizer: &tokenizer, form: form(&shape), cancelled: &cancelled };
         let data = TaskData::load(&config.task, config.train.seed, &loader)?;
         cancel.check()?;
 
@@ -51,8 +50,41 @@ impl Prepared {
         let placement = Placement { device, dtype, pooling: config.model.pooling };
         let mut model = Model::load(&folder, answer(&config, &data), placement)?;
         let trainables = peft::install(&method, &mut model, config.train.seed)?;
-        Ok(Self { config, method, model, trainables, data, tokenizer, folder })
+        let prepared = Self { config, method, model, trainables, data, tokenizer, folder };
+        prepared.check()?;
+        Ok(prepared)
     }
+
+    /// The metric that decides which checkpoint is best.
+    #[must_use]
+    pub fn metric(&self) -> &str {
+        self.config.eval.metric.as_deref().unwrap_or_else(|| self.data.task.main_metric())
+    }
+
+    /// What reads further rows of the task, until `cancelled` says to stop.
+    #[must_use]
+    pub fn loader<'a>(&'a self, cancelled: &'a (dyn Fn() -> bool + Sync)) -> Loader<'a> {
+        Loader { tokenizer: &self.tokenizer, form: form(&self.model.shape), cancelled }
+    }
+
+    /// Refuses a metric that the task does not have, and data that leave nothing to do.
+    fn check(&self) -> Result<()> {
+        let metrics = self.data.task.metrics();
+        let metric = self.metric();
+        if metric != "loss" && !metrics.contains(&metric) {
+            return Err(Error::Config {
+                path: PathBuf::from("configuration"),
+                place: None,
+                field: "eval.metric".to_owned(),
+                message: format!("the task has no `{metric}`; it has {} and loss", metrics.join(", ")),
+            });
+        }
+        Ok(())
+    }
+}
+
+fn form(shape: &ModelShape) -> InputForm {
+    if shape.has_decoder() { InputForm::EncoderDecoder } else { InputForm::Encoder }
 }
 
 /// What the task asks of the model.

@@ -8,12 +8,12 @@ use super::plan::{Order, Plan};
 use super::prepare::Prepared;
 use super::trainer::Trainer;
 use crate::cancel::CancelToken;
-use crate::config::RunConfig;
+use crate::config::{Effect, RunConfig};
 use crate::event::record::Recorder;
 use crate::event::{self, Bus, Kind};
 use crate::model::device;
 use crate::peft::{count, group};
-use crate::run::{Edit, Lock, Resume, RunFolder, Start, Started, State, machine, start};
+use crate::run::{Lock, Resume, RunFolder, Start, Started, State, machine, start};
 use crate::{Error, Result};
 
 /// A run that is ready to train, or needs no more training.
@@ -81,7 +81,6 @@ impl Trainer {
 
     fn assemble(prepared: Prepared, order: Order, mut state: State, connections: Connections) -> Result<Self> {
         let Connections { bus, control, cancel } = connections;
-        prepared.check_metric()?;
         let plan = Plan::new(&prepared, order, &mut state);
         Ok(Self {
             optimizer: AdamW::new(prepared.trainables.values())?,
@@ -96,6 +95,7 @@ impl Trainer {
             stepping: None,
             paused: false,
             best_metrics: None,
+            wanted: None,
             state,
         })
     }
@@ -157,10 +157,7 @@ fn take_up(wanted: RunConfig, resume: Resume, folder: RunFolder, mut connections
         trainer.optimizer.restore(first, second, updates).map_err(damaged)?;
         trainer.saved = Some(from_step);
     }
-    let latest = match resume.edits.last() {
-        Some(edit) => RunConfig::parse(&folder.config_path(), &edit.applied.config, &[])?,
-        None => recorded,
-    };
+    trainer.wanted = edited_meanwhile(&folder, &recorded, &resume, wanted)?;
     trainer.folder = Some(folder);
     trainer.edits = resume.edits.into();
     trainer.emit(Kind::Resumed { from_step })?;
@@ -171,16 +168,35 @@ fn take_up(wanted: RunConfig, resume: Resume, folder: RunFolder, mut connections
         let started = trainer.started()?;
         trainer.emit(started)?;
     }
-    follow(&mut trainer, &latest, wanted)?;
     Ok(trainer)
 }
 
-/// Queues what differs between the configuration last in force and the one given now.
-fn follow(trainer: &mut Trainer, latest: &RunConfig, wanted: RunConfig) -> Result<()> {
-    if latest.diff(&wanted).is_empty() {
-        return Ok(());
+/// What the configuration given now asks for beyond the one that the run was started with,
+/// laid over the one last in force; `None` where that is nothing.
+fn edited_meanwhile(folder: &RunFolder, recorded: &RunConfig, resume: &Resume, wanted: RunConfig) -> Result<Option<Box<RunConfig>>> {
+    let path = folder.config_path();
+    let first = folder.history()?.events().iter().find_map(|event| match &event.kind {
+        Kind::Started(started) => Some(started.config.clone()),
+        _ => None,
+    });
+    let Some(first) = first else { return Ok(None) };
+    let first = RunConfig::parse(&path, &first, &[])?;
+    let latest = match resume.edits.last() {
+        Some(edit) => RunConfig::parse(&path, &edit.applied.config, &[])?,
+        None => recorded.clone(),
+    };
+    let merged = latest.carry(&first, &wanted)?;
+    let changes = latest.diff(&merged);
+    let fixed: Vec<String> = changes
+        .iter()
+        .filter(|(_, effect)| *effect == Effect::Restart)
+        .map(|(change, _)| format!("{} was {} and is {}", change.field, change.old, change.new))
+        .collect();
+    if !fixed.is_empty() {
+        return Err(Error::run(
+            folder.path(),
+            format!("cannot go on with another configuration ({}): use --name or --fresh to start another run", fixed.join("; ")),
+        ));
     }
-    let last_edit: Option<&Edit> = trainer.edits.back();
-    let _ = last_edit;
-    trainer.control.handle().send(super::control::Command::Apply(Box::new(wanted)))
+    Ok((!changes.is_empty()).then(|| Box::new(merged)))
 }

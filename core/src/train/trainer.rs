@@ -8,20 +8,20 @@
 //! between two steps. The loop's place is its [`State`], so that a checkpoint is the whole
 //! loop: evaluation, commands and snapshots use none of training's random numbers.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
 use super::control::Control;
 use super::optimizer::{AdamW, Update};
 use super::plan::Plan;
 use super::prepare::Prepared;
-use super::progress::resident_memory;
 use super::step::{Measured, StepConfig, step};
 use crate::cancel::CancelToken;
-use crate::config::EvalEvery;
+use crate::config::{EvalEvery, RunConfig};
 use crate::data::Batch;
 use crate::event::{self, Bus, Ending, Kind};
 use crate::random::Key;
+use crate::run::machine::resident_memory;
 use crate::run::{Edit, RunFolder, State};
 use crate::{Error, Result};
 
@@ -48,6 +48,10 @@ pub struct Trainer {
     pub(super) folder: Option<RunFolder>,
     /// Edits of an earlier process, to be repeated at their steps.
     pub(super) edits: VecDeque<Edit>,
+    /// An edit made between two processes, to follow the repeated ones.
+    pub(super) wanted: Option<Box<RunConfig>>,
+    /// Metrics of the best evaluation.
+    pub(super) best_metrics: Option<BTreeMap<String, f64>>,
     /// Step of the last checkpoint written or resumed from.
     pub(super) saved: Option<u64>,
     /// Steps to do before pausing again; `None` when not stepping.
@@ -101,6 +105,11 @@ impl Trainer {
     fn between_steps(&mut self) -> Result<Next> {
         self.cancel.check()?;
         self.repeat_edits()?;
+        if self.edits.is_empty()
+            && let Some(config) = self.wanted.take()
+        {
+            self.apply(*config)?;
+        }
         if self.evaluation_due() {
             self.evaluate()?;
         }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use compacter_core::config::{MethodConfig, MethodKind};
+use compacter_core::config::{MethodConfig, MethodKind, RunConfig};
 use compacter_core::model::{Family, ModelShape};
 use compacter_core::peft::count::{Count, count};
 use compacter_core::Result;
@@ -74,7 +74,11 @@ fn counted(config: &MethodConfig, shape: &ModelShape, outputs: Option<usize>) ->
 
 /// The `[method]` table of a kind with fields overridden.
 fn config(kind: &str, overrides: &[String]) -> Result<MethodConfig> {
-    MethodConfig::parse(kind, overrides)
+    // The other tables only make the configuration whole.
+    let text = "name = 'params'\n[model]\npath = 'none'\n[task]\nname = 'none'\n";
+    let fields = overrides.iter().map(|field| format!("method.{field}"));
+    let fields: Vec<String> = std::iter::once(format!("method.kind={kind}")).chain(fields).collect();
+    Ok(RunConfig::parse(Path::new("--method"), text, &fields)?.method)
 }
 
 /// A number with a thin gap between thousands.

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use compacter_core::Result;
+use compacter_core::{Error, Result};
+use crossbeam_channel::Receiver;
 use compacter_core::cancel::CancelToken;
 use compacter_core::config::RunConfig;
 use compacter_core::event::Bus;
@@ -69,12 +70,16 @@ pub(crate) fn train(config: RunConfig, how: Start, live: Live<'_>) -> Result<Exi
     let copy = folder.join("config.toml");
     let files: Vec<_> = live.file.into_iter().map(Path::to_path_buf).chain([copy]).collect();
     let watch = ConfigWatch::start(&files, live.overrides)?;
-    let outcome = std::thread::scope(|scope| {
-        scope.spawn(|| follow(&watch, &handle));
-        let outcome = trainer.run();
-        watch.stop();
-        outcome
-    })?;
+    let reloads = watch.receiver().clone();
+    let follower = std::thread::spawn(move || follow(&reloads, &handle));
+    let outcome = trainer.run();
+    // Ends the follower too: its channel has no sender any more.
+    drop(watch);
+    let followed = follower.join();
+    let outcome = outcome?;
+    if followed.is_err() {
+        return Err(Error::run(&folder, "the thread that follows the configuration file panicked; the run itself is complete"));
+    }
     Ok(match outcome {
         Outcome::Finished(_) => Exit::Done,
         Outcome::Interrupted => Exit::Interrupted,
@@ -89,8 +94,8 @@ fn finished(folder: &RunFolder, format: Format) -> Result<Exit> {
 }
 
 /// Hands edits of the configuration file to the trainer.
-fn follow(watch: &ConfigWatch, handle: &ControlHandle) {
-    for reload in watch.receiver() {
+fn follow(reloads: &Receiver<Reload>, handle: &ControlHandle) {
+    for reload in reloads {
         let command = match reload {
             Reload::Changed(config) => Command::Apply(config),
             Reload::Refused(message) => Command::Refuse(message),

@@ -1,0 +1,211 @@
+//! Reads a record of events: whole, as the history that counts, or while it grows.
+//!
+//! A record is only ever appended to. When a run is taken up again from a checkpoint, what
+//! an earlier process did after that checkpoint stays in the file but is void:
+//! [`History`] is the record without it.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use super::{Event, Kind};
+use crate::{Error, Result};
+
+/// Reads every event of a record, superseded ones too; a torn last line is not there yet.
+///
+/// # Errors
+/// [`Error::Io`] when the file cannot be read, [`Error::Checkpoint`] with the line for a
+/// line that is no event.
+pub fn read(path: &Path) -> Result<Vec<Event>> {
+    read_whole(path).map(|parsed| parsed.events)
+}
+
+/// What a stretch of a record holds.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    /// The events of its whole lines.
+    pub(super) events: Vec<Event>,
+    /// Bytes that the whole lines take up.
+    pub(super) length: u64,
+}
+
+pub(super) fn read_whole(path: &Path) -> Result<Parsed> {
+    let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
+    parse(path, &bytes, 0)
+}
+
+/// Reads the whole lines of `bytes`, which follow `lines_before` others in the file.
+fn parse(path: &Path, bytes: &[u8], lines_before: usize) -> Result<Parsed> {
+    let length = bytes
+        .iter()
+        .rposition(|&b| b == b'\n')
+        .map_or(0, |at| at + 1);
+    let mut events = Vec::new();
+    for (at, line) in bytes[..length].split_inclusive(|&b| b == b'\n').enumerate() {
+        let event = Event::from_line(line).map_err(|message| Error::Checkpoint {
+            path: path.to_path_buf(),
+            line: Some(lines_before + at + 1),
+            message,
+        })?;
+        events.push(event);
+    }
+    let length = length as u64;
+    Ok(Parsed { events, length })
+}
+
+/// The events of a run that count.
+///
+/// After `Resumed { from_step }`, the events seen before it with a later step are void. An
+/// edit of the configuration with a version seen before replaces that and what followed
+/// it: a resumed run repeats the edits that its checkpoint does not have.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct History {
+    events: Vec<Event>,
+}
+
+impl History {
+    /// Reads the history that a record holds; a record that is not there is an empty one.
+    ///
+    /// # Errors
+    /// Those of [`read`].
+    pub fn read(path: &Path) -> Result<Self> {
+        match read(path) {
+            Ok(events) => Ok(events.into_iter().collect()),
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                Ok(Self::default())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes the next event and drops what it makes void.
+    pub fn push(&mut self, event: Event) {
+        match &event.kind {
+            Kind::Resumed { from_step } => self.events.retain(|e| e.step <= *from_step),
+            Kind::ConfigApplied(new) => self.events.retain(
+                |e| !matches!(&e.kind, Kind::ConfigApplied(old) if old.version >= new.version),
+            ),
+            _ => {}
+        }
+        self.events.push(event);
+    }
+
+    /// The events in the order they happened.
+    #[must_use]
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// How the run came to its end; `None` while it can go on.
+    #[must_use]
+    pub fn finished(&self) -> Option<&Event> {
+        // A process that took the run up again says so before anything else.
+        let last_process = self
+            .events
+            .iter()
+            .rev()
+            .take_while(|e| !matches!(e.kind, Kind::Started(_) | Kind::Resumed { .. }));
+        last_process
+            .into_iter()
+            .find(|e| matches!(e.kind, Kind::Finished { .. }))
+    }
+}
+
+impl FromIterator<Event> for History {
+    fn from_iter<I: IntoIterator<Item = Event>>(events: I) -> Self {
+        let mut history = Self::default();
+        events.into_iter().for_each(|event| history.push(event));
+        history
+    }
+}
+
+/// Reads a record while another process writes it.
+#[derive(Debug)]
+pub struct Follow {
+    path: PathBuf,
+    file: Option<FileId>,
+    offset: u64,
+    lines: usize,
+}
+
+/// What [`Follow::poll`] found.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Update {
+    /// Events that came since the last look, often none.
+    Appended(Vec<Event>),
+    /// Another record has taken the file's place; what was read before is not of this run.
+    Restarted(Vec<Event>),
+}
+
+/// Device and inode: what tells a file from another of the same name.
+type FileId = (u64, u64);
+
+impl Follow {
+    /// Follows the record at `path`, from its first event; it need not be there yet.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            file: None,
+            offset: 0,
+            lines: 0,
+        }
+    }
+
+    /// Reads the events that came since the last call, without waiting for any.
+    ///
+    /// # Errors
+    /// Those of [`read`]; after an error the next call tries the same place again.
+    pub fn poll(&mut self) -> Result<Update> {
+        let Some(mut file) = self.open()? else {
+            return Ok(Update::Appended(Vec::new()));
+        };
+        let metadata = file.metadata().map_err(Error::io(&self.path, "read"))?;
+        let id = file_id(&metadata);
+        // A recorder never cuts whole lines off.
+        let another = self.file.is_some_and(|known| known != id) || metadata.len() < self.offset;
+        if another {
+            (self.offset, self.lines) = (0, 0);
+        }
+        self.file = Some(id);
+        let parsed = self.read_on(&mut file)?;
+        self.offset += parsed.length;
+        self.lines += parsed.events.len();
+        Ok(if another {
+            Update::Restarted(parsed.events)
+        } else {
+            Update::Appended(parsed.events)
+        })
+    }
+
+    fn open(&self) -> Result<Option<File>> {
+        match File::open(&self.path) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io(&self.path, "open")(error)),
+        }
+    }
+
+    fn read_on(&self, file: &mut File) -> Result<Parsed> {
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(self.offset))
+            .and_then(|_| file.read_to_end(&mut bytes))
+            .map_err(Error::io(&self.path, "read"))?;
+        parse(&self.path, &bytes, self.lines)
+    }
+}
+
+#[cfg(unix)]
+fn file_id(metadata: &std::fs::Metadata) -> FileId {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.dev(), metadata.ino())
+}
+
+/// Elsewhere only a record that got shorter is noticed.
+#[cfg(not(unix))]
+fn file_id(_: &std::fs::Metadata) -> FileId {
+    (0, 0)
+}
+
+#[cfg(test)]
+mod tests;
