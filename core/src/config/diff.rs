@@ -1,0 +1,190 @@
+//! What an edit of the configuration changes, and when each change comes into force.
+
+use toml::{Table, Value};
+
+use super::RunConfig;
+use crate::event::Change;
+
+/// When a changed field comes into force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    /// At the next optimizer step.
+    Live,
+    /// When the next pass over the training data begins.
+    NextEpoch,
+    /// Not in this process: the run has to be started again.
+    Restart,
+}
+
+/// Fields that apply at the next step.
+const LIVE: &[&str] = &[
+    "train.learning_rate",
+    "train.schedule",
+    "train.warmup",
+    "train.weight_decay",
+    "train.clip_norm",
+    "train.epochs",
+    "train.max_steps",
+    "train.dropout",
+    "train.accumulation",
+    "train.checkpoint_every",
+    "train.max_skipped",
+    "eval.every",
+    "eval.patience",
+    "eval.batch_size",
+    "eval.metric",
+    "output.log_every",
+    "watch.factors_every",
+];
+
+/// Fields that shape the batches of a pass over the training data.
+const NEXT_EPOCH: &[&str] = &[
+    "train.batch_size",
+    "train.length_buckets",
+    "task.max_length",
+    "task.max_target_length",
+];
+
+impl Effect {
+    /// When a change of the field at a dotted path comes into force.
+    ///
+    /// What is not known to be safe while a run goes on needs a restart.
+    #[must_use]
+    pub fn of(field: &str) -> Self {
+        if LIVE.contains(&field) {
+            Self::Live
+        } else if NEXT_EPOCH.contains(&field) {
+            Self::NextEpoch
+        } else {
+            Self::Restart
+        }
+    }
+}
+
+impl RunConfig {
+    /// The fields that differ in `new`, by path, with what each needs to come into force.
+    ///
+    /// A field that is left to its default has an empty text for its value.
+    #[must_use]
+    pub fn diff(&self, new: &Self) -> Vec<(Change, Effect)> {
+        let mut fields = Vec::new();
+        gather(self.table(), new.table(), "", &mut fields);
+        fields
+            .into_iter()
+            .map(|change| {
+                let effect = Effect::of(&change.field);
+                (change, effect)
+            })
+            .collect()
+    }
+}
+
+/// Gathers the leaves that differ between two tables.
+fn gather(mut old: Table, mut new: Table, path: &str, changes: &mut Vec<Change>) {
+    let mut keys: Vec<String> = old.keys().chain(new.keys()).cloned().collect();
+    keys.sort_unstable();
+    keys.dedup();
+    for key in keys {
+        let field = match path {
+            "" => key.clone(),
+            path => format!("{path}.{key}"),
+        };
+        match (old.remove(&key), new.remove(&key)) {
+            (Some(Value::Table(old)), Some(Value::Table(new))) => {
+                gather(old, new, &field, changes);
+            }
+            (old, new) if old != new => changes.push(Change {
+                field,
+                old: old.map(|value| value.to_string()).unwrap_or_default(),
+                new: new.map(|value| value.to_string()).unwrap_or_default(),
+            }),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::schema;
+
+    const TEXT: &str = "name = 'a'\n[model]\npath = '/m'\n[task]\nname = 't'\n";
+
+    fn with(sets: &[&str]) -> RunConfig {
+        let sets: Vec<String> = sets.iter().map(|&set| set.to_owned()).collect();
+        RunConfig::parse(Path::new("run.toml"), TEXT, &sets).unwrap()
+    }
+
+    #[test]
+    fn the_same_configuration_has_no_changes() {
+        let config = with(&["train.epochs=3", "method.n=2"]);
+        assert_eq!(config.diff(&config.clone()), []);
+    }
+
+    #[test]
+    fn a_change_tells_both_values_as_toml_and_when_it_applies() {
+        let old = with(&["train.learning_rate=1e-3", "method.kind=lora"]);
+        let new = with(&[
+            "train.warmup=7",
+            "train.batch_size=8",
+            "method.kind=lora",
+            "method.targets=[\"q\"]",
+            "watch.factors_every=1",
+        ]);
+        let change = |field: &str, old: &str, new: &str| Change {
+            field: field.to_owned(),
+            old: old.to_owned(),
+            new: new.to_owned(),
+        };
+        let expected = [
+            (change("method.targets", "", "[\"q\"]"), Effect::Restart),
+            (change("train.batch_size", "32", "8"), Effect::NextEpoch),
+            (change("train.learning_rate", "0.001", ""), Effect::Live),
+            (change("train.warmup", "\"10%\"", "7"), Effect::Live),
+            (change("watch.factors_every", "20", "1"), Effect::Live),
+        ];
+        assert_eq!(old.diff(&new), expected);
+    }
+
+    #[test]
+    fn what_shapes_the_run_needs_a_restart_and_the_rest_does_not() {
+        let restart: Vec<String> = schema::keys()
+            .into_iter()
+            .filter(|key| Effect::of(key) == Effect::Restart)
+            .filter(|key| !key.starts_with("model.") && !key.starts_with("method."))
+            .collect();
+        let expected = [
+            "name",
+            "output.directory",
+            "task.kind",
+            "task.label",
+            "task.labels",
+            "task.max_train_samples",
+            "task.name",
+            "task.template",
+            "task.test",
+            "task.text",
+            "task.train",
+            "task.validation",
+            "task.validation_fraction",
+            "train.seed",
+            "train.threads",
+        ];
+        let restart: BTreeSet<&str> = restart.iter().map(String::as_str).collect();
+        assert_eq!(restart, BTreeSet::from(expected));
+    }
+
+    #[test]
+    fn every_field_named_as_live_exists_and_belongs_to_no_model_or_method() {
+        let known = schema::keys();
+        for field in LIVE.iter().chain(NEXT_EPOCH) {
+            assert!(known.iter().any(|key| key == field), "{field}");
+            assert!(!field.starts_with("model.") && !field.starts_with("method."));
+        }
+    }
+}
