@@ -1,1 +1,3 @@
 //! The run folder: configuration in force, events, checkpoints, lock.
+
+pub mod watch;
