@@ -3,6 +3,14 @@
 //! `kind` and `convention` choose a preset; every other key overrides one of its fields.
 //! A key that the chosen kind does not have is an error, never ignored.
 
+mod check;
+mod kind;
+mod preset;
+#[cfg(test)]
+mod tests;
+
+pub use kind::MethodKind;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +46,7 @@ pub struct MethodConfig {
     pub fast_init: Option<FastInit>,
     /// Distribution that slow weights start from.
     pub slow_init: Option<SlowInit>,
-    /// Scale of `slow_init`: standard deviation, or half width of the interval.
+    /// Standard deviation of every initial distribution that is called `normal`.
     pub init_range: Option<f64>,
     /// Whether the backbone's layer norms are trained too.
     pub train_layer_norms: Option<bool>,
@@ -50,30 +58,6 @@ pub struct MethodConfig {
     pub targets: Option<Vec<String>>,
     /// Dropout on LoRA's input.
     pub dropout: Option<f64>,
-}
-
-/// The fine-tuning methods.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum MethodKind {
-    /// Every weight is trained.
-    #[serde(rename = "full")]
-    Full,
-    /// Only the task head is trained.
-    #[serde(rename = "head")]
-    Head,
-    /// Bottleneck adapters with dense projections (Houlsby et al., arXiv:1902.00751).
-    #[serde(rename = "adapter")]
-    Adapter,
-    /// Low-rank hypercomplex adapters after both sub-layers (arXiv:2106.04647).
-    #[default]
-    #[serde(rename = "compacter")]
-    Compacter,
-    /// Compacter after the feed-forward sub-layer only.
-    #[serde(rename = "compacter++")]
-    CompacterPlusPlus,
-    /// Low-rank updates of attention projections (arXiv:2106.09685).
-    #[serde(rename = "lora")]
-    Lora,
 }
 
 /// Whose defaults a preset takes.
@@ -227,7 +211,7 @@ pub struct PhmConfig {
     pub fast_init: FastInit,
     /// Distribution that slow weights start from.
     pub slow_init: SlowInit,
-    /// Scale of the normal distributions.
+    /// Standard deviation of the normal distributions.
     pub init_range: f64,
 }
 

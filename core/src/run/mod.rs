@@ -29,6 +29,7 @@ pub mod lock;
 pub mod machine;
 pub mod resume;
 pub mod state;
+pub mod watch;
 
 pub use checkpoint::Checkpoint;
 pub use folder::{RunFolder, Start, Started, start};

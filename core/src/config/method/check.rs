@@ -1,0 +1,180 @@
+//! Which settings a method has, and which values they may take.
+
+use super::{FastInit, FastWeights, MethodConfig, MethodKind, SlowInit};
+use crate::config::complaint::{Complaint, Outcome, at_least, ensure, positive};
+
+const ADAPTER: &[&str] = &[
+    "reduction_factor",
+    "non_linearity",
+    "placement",
+    "positions",
+    "init_range",
+    "train_layer_norms",
+    "leave_out",
+];
+const COMPACTER: &[&str] = &[
+    "n",
+    "rank",
+    "reduction_factor",
+    "non_linearity",
+    "placement",
+    "positions",
+    "slow",
+    "learn_slow",
+    "fast",
+    "fast_init",
+    "slow_init",
+    "init_range",
+    "train_layer_norms",
+    "leave_out",
+];
+const LORA: &[&str] = &["rank", "alpha", "targets", "dropout"];
+
+/// The projections of an attention that LoRA can update.
+const PROJECTIONS: [&str; 4] = ["q", "k", "v", "o"];
+
+impl MethodKind {
+    /// The settings that the method has beside `kind` and `convention`.
+    pub(crate) fn settings(self) -> &'static [&'static str] {
+        match self {
+            Self::Full | Self::Head => &[],
+            Self::Adapter => ADAPTER,
+            Self::Compacter | Self::CompacterPlusPlus => COMPACTER,
+            Self::Lora => LORA,
+        }
+    }
+}
+
+impl MethodConfig {
+    /// Checks everything that can be known without the model.
+    pub(crate) fn check(&self) -> Outcome {
+        self.check_settings()?;
+        at_least("method.n", self.n, 1)?;
+        at_least("method.rank", self.rank, 1)?;
+        at_least("method.reduction_factor", self.reduction_factor, 1)?;
+        positive("method.init_range", self.init_range)?;
+        positive("method.alpha", self.alpha)?;
+        if let Some(dropout) = self.dropout {
+            let message = format!("must be at least 0 and below 1, found {dropout}");
+            ensure((0.0..1.0).contains(&dropout), "method.dropout", message)?;
+        }
+        self.check_idle()?;
+        self.check_leave_out()?;
+        self.check_targets()
+    }
+
+    /// Refuses settings that the kind does not have.
+    fn check_settings(&self) -> Outcome {
+        let has = self.kind.settings();
+        for key in self.given() {
+            let path = format!("method.{key}");
+            let list = match has {
+                [] => format!("`{}` has no settings; remove it", self.kind),
+                has => format!(
+                    "`{}` has no such setting; it has {}",
+                    self.kind,
+                    has.join(", ")
+                ),
+            };
+            ensure(has.contains(&key), &path, list)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses settings that another setting leaves without effect.
+    fn check_idle(&self) -> Outcome {
+        let dense = self.fast == Some(FastWeights::Dense);
+        ensure(
+            !(dense && self.rank.is_some()),
+            "method.rank",
+            "has no effect with `fast = \"dense\"`; remove one of the two",
+        )?;
+        let compacter = matches!(
+            self.kind,
+            MethodKind::Compacter | MethodKind::CompacterPlusPlus
+        );
+        let normal =
+            self.slow_init != Some(SlowInit::Uniform) || self.fast_init == Some(FastInit::Normal);
+        ensure(
+            !(compacter && self.init_range.is_some() && !normal),
+            "method.init_range",
+            "has no effect: neither slow_init nor fast_init is `normal`; remove it",
+        )
+    }
+
+    fn check_leave_out(&self) -> Outcome {
+        let blocks = self.leave_out.as_deref().unwrap_or_default();
+        for (at, block) in blocks.iter().enumerate() {
+            ensure(
+                !blocks[..at].contains(block),
+                &format!("method.leave_out.{at}"),
+                format!("block {block} is listed twice"),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn check_targets(&self) -> Outcome {
+        let Some(targets) = &self.targets else {
+            return Ok(());
+        };
+        let message = "must name at least one of q, k, v, o";
+        ensure(!targets.is_empty(), "method.targets", message)?;
+        for (at, target) in targets.iter().enumerate() {
+            let path = format!("method.targets.{at}");
+            if !PROJECTIONS.contains(&target.as_str()) {
+                return Err(Complaint::not_one_of(&path, target, &PROJECTIONS));
+            }
+            let message = format!("`{target}` is listed twice");
+            ensure(!targets[..at].contains(target), &path, message)?;
+        }
+        Ok(())
+    }
+
+    /// The settings that the configuration decides itself.
+    fn given(&self) -> impl Iterator<Item = &'static str> {
+        // Taken apart whole, so that a new field cannot be forgotten here.
+        let Self {
+            kind: _,
+            convention: _,
+            n,
+            rank,
+            reduction_factor,
+            non_linearity,
+            placement,
+            positions,
+            slow,
+            learn_slow,
+            fast,
+            fast_init,
+            slow_init,
+            init_range,
+            train_layer_norms,
+            leave_out,
+            alpha,
+            targets,
+            dropout,
+        } = self;
+        [
+            ("n", n.is_some()),
+            ("rank", rank.is_some()),
+            ("reduction_factor", reduction_factor.is_some()),
+            ("non_linearity", non_linearity.is_some()),
+            ("placement", placement.is_some()),
+            ("positions", positions.is_some()),
+            ("slow", slow.is_some()),
+            ("learn_slow", learn_slow.is_some()),
+            ("fast", fast.is_some()),
+            ("fast_init", fast_init.is_some()),
+            ("slow_init", slow_init.is_some()),
+            ("init_range", init_range.is_some()),
+            ("train_layer_norms", train_layer_norms.is_some()),
+            ("leave_out", leave_out.is_some()),
+            ("alpha", alpha.is_some()),
+            ("targets", targets.is_some()),
+            ("dropout", dropout.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(key, given)| given.then_some(key))
+    }
+}

@@ -1,0 +1,52 @@
+//! The `[model]` table: which pretrained model, and how it is held.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The pretrained model and how it is held.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModelConfig {
+    /// A folder, a hub id (`t5-small`, `org/name@revision`), or `embedded:…`.
+    pub path: String,
+    /// Number format of the frozen weights and activations.
+    #[serde(default)]
+    pub dtype: Dtype,
+    /// `auto`, `cpu` or `cuda:0`.
+    #[serde(default = "auto")]
+    pub device: String,
+    /// How an encoder's hidden states become one vector.
+    #[serde(default)]
+    pub pooling: Pooling,
+}
+
+fn auto() -> String {
+    "auto".to_owned()
+}
+
+/// Number format of frozen weights and activations; trained tensors are `f32`
+/// (`f64` when the model is).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtype {
+    /// 32-bit floats.
+    #[default]
+    F32,
+    /// 16-bit brain floats.
+    Bf16,
+    /// 64-bit floats, for checks against other implementations.
+    F64,
+}
+
+/// How an encoder's hidden states become one vector per sequence.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Pooling {
+    /// Mean over the real tokens.
+    #[default]
+    Mean,
+    /// The first token's state.
+    Cls,
+    /// The first token's state through the pretrained pooler (dense and tanh).
+    Pooler,
+}

@@ -1,0 +1,77 @@
+//! The `[train]` table: how the trained tensors are optimised.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Warmup;
+
+/// Optimisation settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainConfig {
+    /// Seed that every random choice of the run derives from.
+    pub seed: u64,
+    /// Passes over the training data; `max_steps` overrides it.
+    pub epochs: f64,
+    /// Optimizer steps.
+    pub max_steps: Option<u64>,
+    /// Examples per forward pass.
+    pub batch_size: usize,
+    /// Peak learning rate; the method's default when left out.
+    pub learning_rate: Option<f64>,
+    /// Shape of the learning rate after the warm-up.
+    pub schedule: ScheduleKind,
+    /// Warm-up in steps, or as a share of all steps such as `"10%"`.
+    pub warmup: Warmup,
+    /// AdamW's decoupled weight decay, per step and unit of learning rate.
+    pub weight_decay: f64,
+    /// Largest norm of the whole gradient; 0 turns clipping off.
+    pub clip_norm: f64,
+    /// Dropout probability; the model's own when left out.
+    pub dropout: Option<f64>,
+    /// Forward passes per optimizer step.
+    pub accumulation: usize,
+    /// Optimizer steps between checkpoints.
+    pub checkpoint_every: u64,
+    /// Steps in a row without a finite loss after which the run stops.
+    pub max_skipped: usize,
+    /// Threads; 0 means all.
+    pub threads: usize,
+    /// Whether batches gather inputs of similar length.
+    pub length_buckets: bool,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            seed: 42,
+            epochs: 20.0,
+            max_steps: None,
+            batch_size: 32,
+            learning_rate: None,
+            schedule: ScheduleKind::Linear,
+            warmup: Warmup::Percent(10.0),
+            weight_decay: 0.0,
+            clip_norm: 1.0,
+            dropout: None,
+            accumulation: 1,
+            checkpoint_every: 200,
+            max_skipped: 10,
+            threads: 0,
+            length_buckets: true,
+        }
+    }
+}
+
+/// Shape of the learning rate after the warm-up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ScheduleKind {
+    /// Falls in a straight line to 0 at the last step.
+    #[default]
+    Linear,
+    /// Falls along half a cosine to 0 at the last step.
+    Cosine,
+    /// Stays at its peak.
+    Constant,
+}
