@@ -1,7 +1,7 @@
 """Writes tests/fixtures/parity: tiny models, and what PyTorch computes with them.
 
 The methods are hooks on Hugging Face's models (methods.py), computed in f64. Before
-anything is written they are checked against AdapterHub's own library.
+anything is written they are checked against the authors' layer and AdapterHub's library.
 """
 
 import functools
@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from transformers.utils import logging
 
 import adapterhub
+import authors_layer
 from double_precision import double_precision
 from methods import Tensors
 from tiny_models import BACKBONES, Backbone, Batch, draw_batch, padded
@@ -43,6 +44,7 @@ ADAPTERHUB = {
 def main() -> None:
     torch.set_num_threads(1)
     logging.set_verbosity_error()
+    authors_layer.check()
     for backbone in BACKBONES:
         folder = FIXTURES / backbone.name
         backbone.build().save_pretrained(folder)

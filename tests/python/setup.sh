@@ -19,7 +19,7 @@ is_complete() {
 install() {
     local base=${PYTHON:-python3}
     if ! "$base" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
-        echo "setup.sh: $base is older than Python 3.11; name a newer one in PYTHON" >&2
+        echo "setup.sh: $base is no Python of 3.11 or newer; name one in PYTHON" >&2
         return 1
     fi
     rm -rf "$environment"
