@@ -1,1 +1,215 @@
 //! Where a pretrained model comes from: a local folder, the Hugging Face cache, or a download.
+//!
+//! `model.path` is tried in this order:
+//!
+//! 1. `embedded:…`, a model inside the program;
+//! 2. a folder that exists;
+//! 3. a hub id, `name` or `org/name`, with an optional `@revision` (branch, tag or commit):
+//!    first in the cache that all Hugging Face libraries share, then on the hub.
+//!
+//! What is cached whole is used as it is, without a question to the hub: a run that starts
+//! today starts tomorrow, on a train too. `HF_HOME`, `HF_HUB_CACHE`, `HF_ENDPOINT`,
+//! `HF_TOKEN` and `HF_HUB_OFFLINE` mean what they mean to those libraries.
+
+mod cache;
+#[cfg(feature = "hub")]
+mod download;
+#[cfg(feature = "hub")]
+mod explain;
+pub(crate) mod files;
+
+use std::path::{Path, PathBuf};
+
+use crate::cancel::CancelToken;
+use crate::{Error, Result};
+use cache::Cached;
+
+/// Turns `model.path` into a folder that holds the model, with settings from the environment.
+///
+/// # Errors
+/// Those of [`Hub::resolve`].
+pub fn resolve(path: &str, cancel: &CancelToken) -> Result<PathBuf> {
+    Hub::from_env().resolve(path, cancel)
+}
+
+/// What `model.path` may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A folder that exists.
+    Folder(PathBuf),
+    /// A model of the hub.
+    Hub(HubId),
+}
+
+/// A model of the hub, at a revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HubId {
+    /// `name` or `org/name`.
+    pub repository: String,
+    /// Branch, tag or commit.
+    pub revision: String,
+}
+
+impl Source {
+    /// Tells folders and hub ids apart; a folder that exists wins.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when the text is neither, or names an embedded model that is not there.
+    pub fn parse(text: &str) -> Result<Self> {
+        if let Some(name) = text.strip_prefix("embedded:") {
+            let message = format!(
+                "this version embeds no models, so there is no `{name}` in it; \
+                 give a folder or a hub id such as t5-small"
+            );
+            return Err(Error::model(text, message));
+        }
+        let path = Path::new(text);
+        if path.is_dir() {
+            return Ok(Self::Folder(path.to_path_buf()));
+        }
+        if path.exists() {
+            let message = "is a file; give the folder that holds it";
+            return Err(Error::model(path, message));
+        }
+        let (repository, revision) = text.split_once('@').unwrap_or((text, "main"));
+        if !is_repository(repository) || !is_revision(revision) {
+            let message = "there is no such folder, and a hub id would read \
+                           `name` or `org/name`, with or without `@revision`";
+            return Err(Error::model(text, message));
+        }
+        Ok(Self::Hub(HubId {
+            repository: repository.to_owned(),
+            revision: revision.to_owned(),
+        }))
+    }
+}
+
+impl std::fmt::Display for HubId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.repository)?;
+        match self.revision.as_str() {
+            "main" => Ok(()),
+            revision => write!(f, "@{revision}"),
+        }
+    }
+}
+
+/// The hub's own rule for names: one or two parts of letters, digits, `-`, `_`, `.`, none
+/// at an end that a path or an address could mistake.
+fn is_repository(text: &str) -> bool {
+    let part = |part: &str| {
+        !part.is_empty()
+            && part.len() <= 96
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+            && !part.starts_with(['-', '.'])
+            && !part.ends_with(['-', '.'])
+            && !part.contains("..")
+            && !part.contains("--")
+    };
+    let mut parts = text.split('/');
+    parts.next().is_some_and(part) && parts.next().is_none_or(part) && parts.next().is_none()
+}
+
+/// The names that git gives branches and tags, without those that a path could mistake.
+fn is_revision(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 255
+        && !text.starts_with(['/', '-'])
+        && text
+            .split('/')
+            .all(|part| !part.is_empty() && !part.starts_with('.'))
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_./+".contains(&b))
+}
+
+/// The cache and the hub behind it.
+#[derive(Debug, Clone)]
+pub struct Hub {
+    cache: PathBuf,
+    offline: bool,
+    /// The hub's address where it is not the usual one or `HF_ENDPOINT`.
+    #[cfg(feature = "hub")]
+    endpoint: Option<String>,
+    /// How often a request is repeated that may succeed later.
+    #[cfg(feature = "hub")]
+    retries: usize,
+}
+
+impl Hub {
+    /// The cache and hub that the environment names.
+    #[must_use]
+    pub fn from_env() -> Self {
+        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        let offline = variable("HF_HUB_OFFLINE").is_some_and(|value| {
+            let value = value.to_string_lossy().to_ascii_lowercase();
+            ["1", "on", "yes", "true"].contains(&value.as_str())
+        });
+        Self {
+            offline,
+            ..Self::new(cache::folder(variable))
+        }
+    }
+
+    /// The usual hub with a cache folder of one's own.
+    #[must_use]
+    pub fn new(cache: PathBuf) -> Self {
+        Self {
+            cache,
+            offline: false,
+            #[cfg(feature = "hub")]
+            endpoint: None,
+            #[cfg(feature = "hub")]
+            retries: 5,
+        }
+    }
+
+    /// Turns `model.path` into a folder that holds the model, downloading it if need be.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when there is no such folder or hub model, the folder holds no
+    /// `config.json`, the hub cannot be reached or refuses, or a file arrives damaged;
+    /// [`Error::Cancelled`] at most 100 ms after the token says so.
+    pub fn resolve(&self, path: &str, cancel: &CancelToken) -> Result<PathBuf> {
+        cancel.check()?;
+        match Source::parse(path)? {
+            Source::Folder(folder) if folder.join(files::CONFIG).is_file() => Ok(folder),
+            Source::Folder(folder) => {
+                let message = "holds no config.json, so it is not a model's folder";
+                Err(Error::model(folder, message))
+            }
+            Source::Hub(id) => match cache::find(&self.cache, &id)? {
+                Cached::Whole(folder) => Ok(folder),
+                Cached::Lacks(what) if self.offline => {
+                    let message = format!(
+                        "there is no such folder, the cache {} lacks {what}, and \
+                         HF_HUB_OFFLINE forbids to download it",
+                        self.cache.display()
+                    );
+                    Err(Error::model(id.to_string(), message))
+                }
+                Cached::Lacks(what) => self.fetch(&id, &what, cancel),
+            },
+        }
+    }
+
+    #[cfg(feature = "hub")]
+    fn fetch(&self, id: &HubId, _lacking: &str, cancel: &CancelToken) -> Result<PathBuf> {
+        download::download(self, id, cancel)
+    }
+
+    #[cfg(not(feature = "hub"))]
+    fn fetch(&self, id: &HubId, lacking: &str, _cancel: &CancelToken) -> Result<PathBuf> {
+        let message = format!(
+            "there is no such folder, the cache {} lacks {lacking}, and this program was \
+             built without downloads (the feature `hub`)",
+            self.cache.display()
+        );
+        Err(Error::model(id.to_string(), message))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,13 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use candle_core::pickle::PthTensors;
 use candle_core::safetensors::{Load, MmapedSafetensors};
 use candle_core::{DType, Device, Tensor};
-use serde::Deserialize;
 
+use crate::hub::files::{self, WeightFiles};
 use crate::model::nearest::quoted;
 use crate::{Error, Result};
 
@@ -21,18 +21,10 @@ enum Format {
     Pickle,
 }
 
-/// Where weights are looked for, in this order: file, its index, format.
-const CANDIDATES: [(&str, &str, Format); 2] = [
-    (
-        "model.safetensors",
-        "model.safetensors.index.json",
-        Format::Safetensors,
-    ),
-    (
-        "pytorch_model.bin",
-        "pytorch_model.bin.index.json",
-        Format::Pickle,
-    ),
+/// Where weights are looked for, in this order.
+const CANDIDATES: [(WeightFiles, Format); 2] = [
+    (files::SAFETENSORS, Format::Safetensors),
+    (files::PICKLE, Format::Pickle),
 ];
 
 /// Weights of other libraries, which a folder may hold instead.
@@ -185,16 +177,17 @@ pub(super) fn stores(folder: &Path) -> Result<Vec<Store>> {
         };
         return Err(Error::model(folder, what));
     }
-    for (file, index, format) in CANDIDATES {
+    for (WeightFiles { single, index }, format) in CANDIDATES {
         // A broken link in a cache counts as there: its own error says more.
-        if folder.join(file).symlink_metadata().is_ok() {
-            return Ok(vec![Store::open(&folder.join(file), format)?]);
+        if folder.join(single).symlink_metadata().is_ok() {
+            return Ok(vec![Store::open(&folder.join(single), format)?]);
         }
         if folder.join(index).symlink_metadata().is_ok() {
             return shards(folder, &folder.join(index), format);
         }
     }
-    let sought: Vec<&str> = CANDIDATES.iter().flat_map(|c| [c.0, c.1]).collect();
+    let sought = CANDIDATES.map(|(files, _)| [files.single, files.index]);
+    let sought = sought.concat();
     let mut message = format!("holds no weights; looked for {}", quoted(&sought));
     if let Some(foreign) = FOREIGN.iter().find(|name| folder.join(name).exists()) {
         message += &format!("; `{foreign}` is of another library: convert it to safetensors");
@@ -202,64 +195,24 @@ pub(super) fn stores(folder: &Path) -> Result<Vec<Store>> {
     Err(Error::model(folder, message))
 }
 
-/// The part of an index file that says which shard holds a tensor.
-#[derive(Deserialize)]
-struct Index {
-    weight_map: HashMap<String, String>,
-}
-
-fn shards(folder: &Path, index_path: &Path, format: Format) -> Result<Vec<Store>> {
-    check_file(index_path)?;
-    let json = std::fs::read(index_path).map_err(Error::io(index_path, "read"))?;
-    let index: Index = serde_json::from_slice(&json)
-        .map_err(|error| Error::model(index_path, format!("not an index of weights: {error}")))?;
-    let files: BTreeSet<&String> = index.weight_map.values().collect();
-    if files.is_empty() {
-        return Err(Error::model(index_path, "names no shard"));
-    }
+fn shards(folder: &Path, index: &Path, format: Format) -> Result<Vec<Store>> {
+    check_file(index)?;
     let mut stores = Vec::new();
-    for file in files {
-        if !is_plain_name(file) {
-            return Err(Error::model(
-                index_path,
-                format!("names the shard `{file}`, which is not a file of this folder"),
-            ));
+    for (file, expected) in files::shards(index)? {
+        let path = folder.join(&file);
+        if path.symlink_metadata().is_err() {
+            let message = format!("names the shard `{file}`, which is missing: download it too");
+            return Err(Error::model(index, message));
         }
-        if folder.join(file).symlink_metadata().is_err() {
-            return Err(Error::model(
-                index_path,
-                format!("names the shard `{file}`, which is missing: download it too"),
-            ));
+        let store = Store::open(&path, format)?;
+        let held: BTreeSet<String> = store.names().into_iter().collect();
+        if let Some(name) = expected.difference(&held).next() {
+            let message = format!("says that `{file}` holds `{name}`, but it does not");
+            return Err(Error::model(index, message));
         }
-        let store = Store::open(&folder.join(file), format)?;
-        check_shard(&index, file, &store, index_path)?;
         stores.push(store);
     }
     Ok(stores)
-}
-
-/// Every tensor that the index expects in a shard must be there.
-fn check_shard(index: &Index, file: &str, store: &Store, index_path: &Path) -> Result<()> {
-    let held: BTreeSet<String> = store.names().into_iter().collect();
-    let absent = index
-        .weight_map
-        .iter()
-        .filter(|(name, shard)| *shard == file && !held.contains(*name))
-        .map(|(name, _)| name)
-        .min();
-    match absent {
-        Some(name) => Err(Error::model(
-            index_path,
-            format!("says that `{file}` holds `{name}`, but it does not"),
-        )),
-        None => Ok(()),
-    }
-}
-
-/// A shard outside the folder could be any file of the machine.
-fn is_plain_name(file: &str) -> bool {
-    let mut parts = Path::new(file).components();
-    matches!(parts.next(), Some(Component::Normal(_))) && parts.next().is_none()
 }
 
 /// Refuses what is no file, is empty, or only stands for a file.
