@@ -8,8 +8,10 @@ use clap_complete::Shell;
 /// Train, measure and understand parameter-efficient fine-tuning with Compacter.
 #[derive(Debug, Parser)]
 #[command(name = "compacter", version, propagate_version = true)]
-#[command(after_help = "Exit codes: 0 done · 1 failed · 2 refused (usage, configuration, data) · \
-                        75 told to end; saved, go on with --resume")]
+#[command(
+    after_help = "Exit codes: 0 done · 1 failed · 2 refused (usage, configuration, data) · \
+                        75 told to end; saved, go on with --resume"
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -158,7 +160,10 @@ impl std::str::FromStr for Which {
         match text {
             "best" => Ok(Self::Best),
             "last" => Ok(Self::Last),
-            _ => text.parse().map(Self::Step).map_err(|_| "expected best, last or a step".to_owned()),
+            _ => text
+                .parse()
+                .map(Self::Step)
+                .map_err(|_| "expected best, last or a step".to_owned()),
         }
     }
 }

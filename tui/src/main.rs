@@ -32,7 +32,12 @@ fn main() -> ExitCode {
         Command::Init(args) => done(commands::init::run(args)),
         Command::Fork(args) => commands::fork::run(args),
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "compacter", &mut std::io::stdout());
+            clap_complete::generate(
+                *shell,
+                &mut Cli::command(),
+                "compacter",
+                &mut std::io::stdout(),
+            );
             Ok(Exit::Done)
         }
     };

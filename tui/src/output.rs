@@ -35,6 +35,8 @@ impl Sink for JsonSink {
     }
 
     fn flush(&mut self) -> Result<()> {
-        std::io::stdout().flush().map_err(Error::io("standard output", "write"))
+        std::io::stdout()
+            .flush()
+            .map_err(Error::io("standard output", "write"))
     }
 }

@@ -13,7 +13,8 @@ use signal_hook::iterator::Signals;
 /// # Errors
 /// Fails if the system does not let signals be handled.
 pub(crate) fn install(cancel: &CancelToken) -> Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGUSR1]).map_err(Error::io("signals", "handle"))?;
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM, SIGUSR1]).map_err(Error::io("signals", "handle"))?;
     let cancel = cancel.clone();
     thread::spawn(move || {
         for signal in signals.forever() {

@@ -41,10 +41,7 @@ const LIVE: &[&str] = &[
 ];
 
 /// Fields that shape the batches of a pass over the training data.
-const NEXT_EPOCH: &[&str] = &[
-    "train.batch_size",
-    "train.length_buckets",
-];
+const NEXT_EPOCH: &[&str] = &["train.batch_size", "train.length_buckets"];
 
 impl Effect {
     /// When a change of the field at a dotted path comes into force.
@@ -112,7 +109,9 @@ fn put(table: &mut Table, path: &[&str], value: Option<&Value>) {
     } else if let ([], Some(value)) = (rest, value) {
         table.insert((*key).to_owned(), value.clone());
     } else {
-        let inner = table.entry((*key).to_owned()).or_insert_with(|| Value::Table(Table::new()));
+        let inner = table
+            .entry((*key).to_owned())
+            .or_insert_with(|| Value::Table(Table::new()));
         if let Value::Table(inner) = inner {
             put(inner, rest, value);
         }

@@ -18,12 +18,12 @@ use super::count::bottleneck_width;
 use super::init::Distribution;
 use super::trainables::Builder;
 use super::{group, unfreeze};
+use crate::Result;
 use crate::config::{BottleneckConfig, NonLinearity, Placement, Positions};
 use crate::model::Model;
 use crate::model::site::{Backbone, Branch, Site, SiteSlot, SubLayer, SubLayerModule};
 use crate::ops::activation::activation;
 use crate::ops::linear::{cast, linear};
-use crate::Result;
 
 /// One of an adapter's two maps.
 pub trait AdapterProjection: Send + Sync {

@@ -22,10 +22,10 @@ use super::adapter::{AdapterProjection, Mapping, add_bias, install_with};
 use super::group;
 use super::init::Distribution;
 use super::trainables::Builder;
+use crate::Result;
 use crate::config::{BottleneckConfig, FastInit, FastWeights, PhmConfig, SlowInit, SlowWeights};
 use crate::model::Model;
 use crate::ops::phm;
-use crate::Result;
 
 /// A hypercomplex projection with bias.
 struct Hypercomplex {

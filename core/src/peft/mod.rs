@@ -10,10 +10,10 @@ pub mod lora;
 pub mod trainables;
 pub mod unfreeze;
 
+use crate::Result;
 use crate::config::Method;
 use crate::model::Model;
 use crate::random::Key;
-use crate::Result;
 
 pub use trainables::{Builder, Parameter, Trainables};
 

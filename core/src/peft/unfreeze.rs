@@ -3,10 +3,10 @@
 use super::group;
 use super::init::Distribution;
 use super::trainables::Builder;
-use crate::model::head::Head;
-use crate::model::site::{Backbone, SiteSlot};
 use crate::Result;
 use crate::model::Model;
+use crate::model::head::Head;
+use crate::model::site::{Backbone, SiteSlot};
 
 /// Standard deviation that a head starts with, as BERT's own layers did.
 const HEAD_STD: f64 = 0.02;

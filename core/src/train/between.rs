@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use super::control::Command;
 use super::evaluate::{evaluate, is_better};
 use super::trainer::{Next, Outcome, Trainer};
+use crate::Result;
 use crate::config::{Effect, RunConfig};
 use crate::event::{self, Change, ConfigApplied, Ending, Kind};
 use crate::run::{Best, Checkpoint, Evaluated, Keep};
-use crate::{Error, Result};
 
 /// How long a run that waits for room on the disk goes without looking again.
 const DISK_RETRY: Duration = Duration::from_secs(1);
@@ -32,12 +32,19 @@ impl Trainer {
             _ => !value.is_nan(),
         };
         if best {
-            self.state.best = Some(Best { metric, value, step });
+            self.state.best = Some(Best {
+                metric,
+                value,
+                step,
+            });
             self.state.evals_without_improvement = 0;
         } else {
             self.state.evals_without_improvement += 1;
         }
-        self.state.evaluated = Some(Evaluated { step, epoch: self.state.epoch });
+        self.state.evaluated = Some(Evaluated {
+            step,
+            epoch: self.state.epoch,
+        });
         if best {
             self.best_metrics = Some(evaluation.metrics.clone());
         }
@@ -52,15 +59,22 @@ impl Trainer {
 
     /// Writes a checkpoint of the present state.
     pub(super) fn checkpoint(&mut self) -> Result<()> {
-        let Some(folder) = &self.folder else { return Ok(()) };
+        let Some(folder) = &self.folder else {
+            return Ok(());
+        };
         let checkpoints = folder.checkpoints();
         let checkpoint = self.snapshot()?;
         let outcome = checkpoints.save(&checkpoint, Keep::BestAndLast).map(|_| ());
-        self.wait_for_room(outcome, |_| checkpoints.save(&checkpoint, Keep::BestAndLast).map(|_| ()))?;
+        self.wait_for_room(outcome, |_| {
+            checkpoints.save(&checkpoint, Keep::BestAndLast).map(|_| ())
+        })?;
         let step = self.state.step;
         self.saved = Some(step);
         let path = format!("checkpoints/step-{step:06}");
-        self.emit(Kind::Checkpoint { path, best: self.state.is_best() })
+        self.emit(Kind::Checkpoint {
+            path,
+            best: self.state.is_best(),
+        })
     }
 
     fn snapshot(&self) -> Result<Checkpoint> {
@@ -71,16 +85,28 @@ impl Trainer {
         Ok(Checkpoint {
             state,
             trained: trainables.named(trainables.values())?,
-            optimizer: moments.into_iter().map(|(name, tensor)| (name.to_owned(), tensor.clone())).collect(),
+            optimizer: moments
+                .into_iter()
+                .map(|(name, tensor)| (name.to_owned(), tensor.clone()))
+                .collect(),
         })
     }
 
     /// Repeats the edits that an earlier process applied at this step.
     pub(super) fn repeat_edits(&mut self) -> Result<()> {
-        while self.edits.front().is_some_and(|edit| edit.step <= self.state.step) {
-            let Some(edit) = self.edits.pop_front() else { break };
+        while self
+            .edits
+            .front()
+            .is_some_and(|edit| edit.step <= self.state.step)
+        {
+            let Some(edit) = self.edits.pop_front() else {
+                break;
+            };
             let config = RunConfig::parse("config.toml".as_ref(), &edit.applied.config, &[])?;
-            let applied = ConfigApplied { repeated: true, ..edit.applied };
+            let applied = ConfigApplied {
+                repeated: true,
+                ..edit.applied
+            };
             self.put_in_force(config, applied)?;
         }
         Ok(())
@@ -139,13 +165,17 @@ impl Trainer {
         if self.saved != Some(self.state.step) {
             self.checkpoint()?;
         }
-        self.emit(Kind::Interrupted { reason: "told to end".to_owned() })?;
+        self.emit(Kind::Interrupted {
+            reason: "told to end".to_owned(),
+        })?;
         Ok(Outcome::Interrupted)
     }
 
     fn pause(&mut self, reason: &str) -> Result<()> {
         self.paused = true;
-        self.emit(Kind::Paused { reason: reason.to_owned() })
+        self.emit(Kind::Paused {
+            reason: reason.to_owned(),
+        })
     }
 
     fn go_on(&mut self) -> Result<()> {
@@ -175,8 +205,15 @@ impl Trainer {
             return self.emit(Kind::ConfigRefused { message });
         }
         let changes: Vec<Change> = changes.into_iter().map(|(change, _)| change).collect();
+        // What an earlier process would have done next is no longer what is wanted.
+        self.edits.clear();
         let version = self.state.config_version + 1;
-        let applied = ConfigApplied { version, config: config.to_toml(), changes, repeated: false };
+        let applied = ConfigApplied {
+            version,
+            config: config.to_toml(),
+            changes,
+            repeated: false,
+        };
         self.put_in_force(config, applied)
     }
 
@@ -196,7 +233,11 @@ impl Trainer {
 
     /// Repeats `again` until the disk has room, saying so once; commands and the token are
     /// heard meanwhile, so that the run can still be ended.
-    fn wait_for_room(&mut self, first: Result<()>, mut again: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
+    fn wait_for_room(
+        &mut self,
+        first: Result<()>,
+        mut again: impl FnMut(&mut Self) -> Result<()>,
+    ) -> Result<()> {
         let mut outcome = first;
         let mut told = false;
         while let Err(error) = &outcome {
@@ -215,7 +256,13 @@ impl Trainer {
         }
         if told {
             let outcome = self.bus.emit(self.state.step, Kind::Continued);
-            return outcome.or_else(|error| if error.is_disk_full() { Ok(()) } else { Err(error) });
+            return outcome.or_else(|error| {
+                if error.is_disk_full() {
+                    Ok(())
+                } else {
+                    Err(error)
+                }
+            });
         }
         Ok(())
     }

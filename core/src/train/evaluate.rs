@@ -24,7 +24,11 @@ pub struct Evaluation {
 ///
 /// # Errors
 /// Fails where the tensor library does, and if `cancel` is raised.
-pub fn predict(prepared: &Prepared, examples: &[Example], cancel: &CancelToken) -> Result<(Vec<Prediction>, Option<f64>)> {
+pub fn predict(
+    prepared: &Prepared,
+    examples: &[Example],
+    cancel: &CancelToken,
+) -> Result<(Vec<Prediction>, Option<f64>)> {
     let config = &prepared.config;
     let batch_size = config.eval.batch_size.unwrap_or(config.train.batch_size);
     let lengths: Vec<usize> = examples.iter().map(|e| e.source.ids.len()).collect();
@@ -34,7 +38,9 @@ pub fn predict(prepared: &Prepared, examples: &[Example], cancel: &CancelToken) 
         cancel.check()?;
         let batch = Batch::gather(examples, &positions);
         let (answers, loss) = prepared.model.predict(&batch, cancel)?;
-        sum = sum.zip(loss).map(|(sum, loss)| sum + loss * positions.len() as f64);
+        sum = sum
+            .zip(loss)
+            .map(|(sum, loss)| sum + loss * positions.len() as f64);
         for (at, answer) in positions.into_iter().zip(answers) {
             predictions[at] = Some(answer);
         }
@@ -48,13 +54,20 @@ pub fn predict(prepared: &Prepared, examples: &[Example], cancel: &CancelToken) 
 ///
 /// # Errors
 /// As [`predict`], and where a prediction cannot be decoded.
-pub fn evaluate(prepared: &Prepared, examples: &[Example], cancel: &CancelToken) -> Result<Evaluation> {
+pub fn evaluate(
+    prepared: &Prepared,
+    examples: &[Example],
+    cancel: &CancelToken,
+) -> Result<Evaluation> {
     let (predictions, loss) = predict(prepared, examples, cancel)?;
     let mut metrics = measure(prepared, examples, &predictions)?;
     if let Some(loss) = loss {
         metrics.insert("loss".to_owned(), loss);
     }
-    Ok(Evaluation { metrics, predictions })
+    Ok(Evaluation {
+        metrics,
+        predictions,
+    })
 }
 
 /// A prediction as people read it: a label, a number or a text.
@@ -72,24 +85,44 @@ pub fn words(prepared: &Prepared, prediction: &Prediction) -> Result<String> {
 /// Whether a value of a metric beats another; every metric but the loss is better higher.
 #[must_use]
 pub fn is_better(metric: &str, value: f64, than: f64) -> bool {
-    if metric == "loss" { value < than } else { value > than }
+    if metric == "loss" {
+        value < than
+    } else {
+        value > than
+    }
 }
 
-fn measure(prepared: &Prepared, examples: &[Example], predictions: &[Prediction]) -> Result<BTreeMap<String, f64>> {
-    let (mut classes, mut values, mut texts) = (Pairs::default(), Pairs::default(), Pairs::default());
+fn measure(
+    prepared: &Prepared,
+    examples: &[Example],
+    predictions: &[Prediction],
+) -> Result<BTreeMap<String, f64>> {
+    let (mut classes, mut values, mut texts) =
+        (Pairs::default(), Pairs::default(), Pairs::default());
     for (example, prediction) in examples.iter().zip(predictions) {
         match (&example.gold, prediction) {
-            (Gold::Class(gold), Prediction::Class { class, .. }) => classes.push(*gold, *class as u32),
+            (Gold::Class(gold), Prediction::Class { class, .. }) => {
+                classes.push(*gold, *class as u32)
+            }
             (Gold::Value(gold), Prediction::Value(value)) => values.push(*gold, *value),
             // A text that is no number is far from every answer, as in the reference.
-            (Gold::Value(gold), other) => values.push(*gold, words(prepared, other)?.trim().parse().unwrap_or(NO_NUMBER)),
+            (Gold::Value(gold), other) => values.push(
+                *gold,
+                words(prepared, other)?.trim().parse().unwrap_or(NO_NUMBER),
+            ),
             (Gold::Text(gold), other) => texts.push(gold.clone(), words(prepared, other)?),
             (Gold::Class(_) | Gold::Unknown, _) => {}
         }
     }
-    let Some(first) = examples.first() else { return Ok(BTreeMap::new()) };
+    let Some(first) = examples.first() else {
+        return Ok(BTreeMap::new());
+    };
     Ok(match first.gold {
-        Gold::Class(_) => metric::classification(&classes.gold, &classes.predicted, prepared.data.task.labels().len()),
+        Gold::Class(_) => metric::classification(
+            &classes.gold,
+            &classes.predicted,
+            prepared.data.task.labels().len(),
+        ),
         Gold::Value(_) => metric::regression(&values.gold, &values.predicted),
         Gold::Text(_) => metric::text(&texts.gold, &texts.predicted),
         Gold::Unknown => BTreeMap::new(),

@@ -9,7 +9,9 @@
 //! reference implementation: β = (0.9, 0.999), ε = 1e-8. On the CPU each buffer is passed
 //! over once; elsewhere the same formula runs in tensor operations.
 
-use candle_core::{CpuStorage, DType, InplaceOp2, InplaceOp3, Layout, Storage, Tensor, Var, WithDType};
+use candle_core::{
+    CpuStorage, DType, InplaceOp2, InplaceOp3, Layout, Storage, Tensor, Var, WithDType,
+};
 
 use crate::{Error, Result};
 
@@ -41,7 +43,11 @@ impl AdamW {
     /// Fails where the tensor library does.
     pub fn new(values: &Tensor) -> Result<Self> {
         let zeros = || Var::zeros(values.shape(), values.dtype(), values.device());
-        Ok(Self { first: zeros()?, second: zeros()?, updates: 0 })
+        Ok(Self {
+            first: zeros()?,
+            second: zeros()?,
+            updates: 0,
+        })
     }
 
     /// Moves `values` by one update along `gradient`, both `[total]`.
@@ -52,8 +58,20 @@ impl AdamW {
         self.updates += 1;
         let step = Step::new(self.updates, with);
         if values.device().is_cpu() {
-            self.first.inplace_op2(gradient, &Moment { beta: BETA1, power: Power::One })?;
-            self.second.inplace_op2(gradient, &Moment { beta: BETA2, power: Power::Two })?;
+            self.first.inplace_op2(
+                gradient,
+                &Moment {
+                    beta: BETA1,
+                    power: Power::One,
+                },
+            )?;
+            self.second.inplace_op2(
+                gradient,
+                &Moment {
+                    beta: BETA2,
+                    power: Power::Two,
+                },
+            )?;
             values.inplace_op3(&self.first, &self.second, &step)?;
             return Ok(());
         }
@@ -69,7 +87,10 @@ impl AdamW {
     /// The moments by name, `[total]` each, and the number of updates so far.
     #[must_use]
     pub fn state(&self) -> ([(&'static str, &Tensor); 2], u64) {
-        let moments = [("first", self.first.as_tensor()), ("second", self.second.as_tensor())];
+        let moments = [
+            ("first", self.first.as_tensor()),
+            ("second", self.second.as_tensor()),
+        ];
         (moments, self.updates)
     }
 
@@ -78,10 +99,17 @@ impl AdamW {
     /// # Errors
     /// Fails if the moments are of another size.
     pub fn restore(&mut self, first: &Tensor, second: &Tensor, updates: u64) -> Result<()> {
-        for (what, var, found) in [("first moment", &self.first, first), ("second moment", &self.second, second)] {
+        for (what, var, found) in [
+            ("first moment", &self.first, first),
+            ("second moment", &self.second, second),
+        ] {
             if var.dims() != found.dims() {
                 let (expected, found) = (var.dims().to_vec(), found.dims().to_vec());
-                return Err(Error::Shape { what: what.to_owned(), expected, found });
+                return Err(Error::Shape {
+                    what: what.to_owned(),
+                    expected,
+                    found,
+                });
             }
         }
         self.first.set(first)?;
@@ -97,7 +125,11 @@ impl AdamW {
 /// Fails where the tensor library does.
 pub fn norm(gradient: &Tensor) -> Result<f64> {
     if !gradient.device().is_cpu() {
-        let square = gradient.sqr()?.sum_all()?.to_dtype(DType::F64)?.to_scalar::<f64>()?;
+        let square = gradient
+            .sqr()?
+            .sum_all()?
+            .to_dtype(DType::F64)?
+            .to_scalar::<f64>()?;
         return Ok(square.sqrt());
     }
     let (storage, layout) = gradient.storage_and_layout();
@@ -106,7 +138,10 @@ pub fn norm(gradient: &Tensor) -> Result<f64> {
     };
     let (start, end) = span(layout)?;
     let square: f64 = match storage {
-        CpuStorage::F32(g) => g[start..end].iter().map(|&g| f64::from(g) * f64::from(g)).sum(),
+        CpuStorage::F32(g) => g[start..end]
+            .iter()
+            .map(|&g| f64::from(g) * f64::from(g))
+            .sum(),
         CpuStorage::F64(g) => g[start..end].iter().map(|g| g * g).sum(),
         _ => return Err(Error::method("gradients are f32 or f64")),
     };
@@ -153,11 +188,21 @@ impl InplaceOp2 for Moment {
         "adamw-moment"
     }
 
-    fn cpu_fwd(&self, moments: &mut CpuStorage, to: &Layout, gradient: &CpuStorage, from: &Layout) -> candle_core::Result<()> {
+    fn cpu_fwd(
+        &self,
+        moments: &mut CpuStorage,
+        to: &Layout,
+        gradient: &CpuStorage,
+        from: &Layout,
+    ) -> candle_core::Result<()> {
         let ((to, to_end), (from, from_end)) = (span(to)?, span(from)?);
         match (moments, gradient) {
-            (CpuStorage::F32(m), CpuStorage::F32(g)) => self.apply(&mut m[to..to_end], &g[from..from_end]),
-            (CpuStorage::F64(m), CpuStorage::F64(g)) => self.apply(&mut m[to..to_end], &g[from..from_end]),
+            (CpuStorage::F32(m), CpuStorage::F32(g)) => {
+                self.apply(&mut m[to..to_end], &g[from..from_end])
+            }
+            (CpuStorage::F64(m), CpuStorage::F64(g)) => {
+                self.apply(&mut m[to..to_end], &g[from..from_end])
+            }
             _ => candle_core::bail!("adamw: moments and gradient must both be f32 or f64"),
         }
         Ok(())

@@ -20,22 +20,32 @@ pub enum Order {
 #[derive(Debug)]
 pub struct Plan {
     order: Order,
-    lengths: Vec<usize>,       // [examples], tokens
-    batches: Vec<Vec<usize>>,  // of the present epoch
+    lengths: Vec<usize>,      // [examples], tokens
+    batches: Vec<Vec<usize>>, // of the present epoch
     schedule: Schedule,
 }
 
 impl Plan {
     /// The plan of a run in the state given; a fresh state learns its length from it.
     pub(super) fn new(prepared: &Prepared, order: Order, state: &mut State) -> Self {
-        let lengths = prepared.data.train.iter().map(|e| e.source.ids.len()).collect();
+        let lengths = prepared
+            .data
+            .train
+            .iter()
+            .map(|e| e.source.ids.len())
+            .collect();
         let schedule = Schedule::new(Shape {
             kind: prepared.config.train.schedule,
             peak: prepared.config.learning_rate(),
             warmup_steps: 0,
             total_steps: 1,
         });
-        let mut plan = Self { order, lengths, batches: Vec::new(), schedule };
+        let mut plan = Self {
+            order,
+            lengths,
+            batches: Vec::new(),
+            schedule,
+        };
         let fresh = state.layout.is_none();
         plan.lay_out(&prepared.config, state);
         if fresh {

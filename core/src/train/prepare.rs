@@ -42,15 +42,31 @@ impl Prepared {
         let shape = ModelShape::from_folder(&folder)?;
         let tokenizer = Tokenizer::load(&folder)?;
         let cancelled = || cancel.is_cancelled();
-        let loader = Loader { tokenizer: &tokenizer, form: form(&shape), cancelled: &cancelled };
+        let loader = Loader {
+            tokenizer: &tokenizer,
+            form: form(&shape),
+            cancelled: &cancelled,
+        };
         let data = TaskData::load(&config.task, config.train.seed, &loader)?;
         cancel.check()?;
 
         let dtype = device::dtype(config.model.dtype);
-        let placement = Placement { device, dtype, pooling: config.model.pooling };
+        let placement = Placement {
+            device,
+            dtype,
+            pooling: config.model.pooling,
+        };
         let mut model = Model::load(&folder, answer(&config, &data), placement)?;
         let trainables = peft::install(&method, &mut model, config.train.seed)?;
-        let prepared = Self { config, method, model, trainables, data, tokenizer, folder };
+        let prepared = Self {
+            config,
+            method,
+            model,
+            trainables,
+            data,
+            tokenizer,
+            folder,
+        };
         prepared.check()?;
         Ok(prepared)
     }
@@ -58,13 +74,21 @@ impl Prepared {
     /// The metric that decides which checkpoint is best.
     #[must_use]
     pub fn metric(&self) -> &str {
-        self.config.eval.metric.as_deref().unwrap_or_else(|| self.data.task.main_metric())
+        self.config
+            .eval
+            .metric
+            .as_deref()
+            .unwrap_or_else(|| self.data.task.main_metric())
     }
 
     /// What reads further rows of the task, until `cancelled` says to stop.
     #[must_use]
     pub fn loader<'a>(&'a self, cancelled: &'a (dyn Fn() -> bool + Sync)) -> Loader<'a> {
-        Loader { tokenizer: &self.tokenizer, form: form(&self.model.shape), cancelled }
+        Loader {
+            tokenizer: &self.tokenizer,
+            form: form(&self.model.shape),
+            cancelled,
+        }
     }
 
     /// Refuses a metric that the task does not have, and data that leave nothing to do.
@@ -76,7 +100,10 @@ impl Prepared {
                 path: PathBuf::from("configuration"),
                 place: None,
                 field: "eval.metric".to_owned(),
-                message: format!("the task has no `{metric}`; it has {} and loss", metrics.join(", ")),
+                message: format!(
+                    "the task has no `{metric}`; it has {} and loss",
+                    metrics.join(", ")
+                ),
             });
         }
         Ok(())
@@ -84,7 +111,11 @@ impl Prepared {
 }
 
 fn form(shape: &ModelShape) -> InputForm {
-    if shape.has_decoder() { InputForm::EncoderDecoder } else { InputForm::Encoder }
+    if shape.has_decoder() {
+        InputForm::EncoderDecoder
+    } else {
+        InputForm::Encoder
+    }
 }
 
 /// What the task asks of the model.
@@ -95,9 +126,9 @@ fn answer(config: &RunConfig, data: &TaskData) -> Answer {
             verbalizers: data.task.verbalizers().to_vec(),
         },
         TaskKind::Regression => Answer::Value,
-        TaskKind::TextToText => {
-            Answer::Text { longest: config.task.max_target_length.unwrap_or(LONGEST_ANSWER) }
-        }
+        TaskKind::TextToText => Answer::Text {
+            longest: config.task.max_target_length.unwrap_or(LONGEST_ANSWER),
+        },
     }
 }
 

@@ -59,9 +59,16 @@ impl Session {
                     Some(prepared) => prepared,
                     None => Prepared::new(config, &connections.cancel)?,
                 };
-                Ok(Self::Ready(Box::new(begin(prepared, folder, connections)?), lock))
+                Ok(Self::Ready(
+                    Box::new(begin(prepared, folder, connections)?),
+                    lock,
+                ))
             }
-            Started::Resume { folder, lock, resume } => {
+            Started::Resume {
+                folder,
+                lock,
+                resume,
+            } => {
                 let trainer = take_up(config, *resume, folder, connections)?;
                 Ok(Self::Ready(Box::new(trainer), lock))
             }
@@ -79,8 +86,17 @@ impl Trainer {
         Self::assemble(prepared, order, state, connections)
     }
 
-    fn assemble(prepared: Prepared, order: Order, mut state: State, connections: Connections) -> Result<Self> {
-        let Connections { bus, control, cancel } = connections;
+    fn assemble(
+        prepared: Prepared,
+        order: Order,
+        mut state: State,
+        connections: Connections,
+    ) -> Result<Self> {
+        let Connections {
+            bus,
+            control,
+            cancel,
+        } = connections;
         let plan = Plan::new(&prepared, order, &mut state);
         Ok(Self {
             optimizer: AdamW::new(prepared.trainables.values())?,
@@ -101,13 +117,22 @@ impl Trainer {
     }
 
     fn started(&self) -> Result<Kind> {
-        let Prepared { model, method, trainables, .. } = &self.prepared;
+        let Prepared {
+            model,
+            method,
+            trainables,
+            ..
+        } = &self.prepared;
         let mut planned = count::count(method, &model.shape)?;
         if let Some(outputs) = model.head_outputs() {
             planned = planned.with_head(&model.shape, outputs)?;
         }
-        let head: usize =
-            trainables.parameters().iter().filter(|p| p.group == group::HEAD).map(|p| p.len()).sum();
+        let head: usize = trainables
+            .parameters()
+            .iter()
+            .filter(|p| p.group == group::HEAD)
+            .map(|p| p.len())
+            .sum();
         Ok(Kind::Started(event::Started {
             config: self.state.config.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -124,7 +149,9 @@ impl Trainer {
 fn begin(prepared: Prepared, folder: RunFolder, mut connections: Connections) -> Result<Trainer> {
     let text = prepared.config.to_toml();
     folder.write_config(&text)?;
-    connections.bus = connections.bus.with(Recorder::append(&folder.events_path())?);
+    connections.bus = connections
+        .bus
+        .with(Recorder::append(&folder.events_path())?);
     let mut trainer = Trainer::assemble(prepared, Order::Seeded, State::new(text), connections)?;
     trainer.folder = Some(folder);
     let started = trainer.started()?;
@@ -132,14 +159,22 @@ fn begin(prepared: Prepared, folder: RunFolder, mut connections: Connections) ->
     Ok(trainer)
 }
 
-fn take_up(wanted: RunConfig, resume: Resume, folder: RunFolder, mut connections: Connections) -> Result<Trainer> {
+fn take_up(
+    wanted: RunConfig,
+    resume: Resume,
+    folder: RunFolder,
+    mut connections: Connections,
+) -> Result<Trainer> {
     let recorded = match &resume.config {
         Some(text) => RunConfig::parse(&folder.config_path(), text, &[])?,
         None => wanted.clone(),
     };
     let (from_step, warnings) = (resume.from_step(), resume.warnings());
+    let recorded_start = first_config(&folder)?.is_some();
     let prepared = Prepared::new(recorded.clone(), &connections.cancel)?;
-    connections.bus = connections.bus.with(Recorder::append(&folder.events_path())?);
+    connections.bus = connections
+        .bus
+        .with(Recorder::append(&folder.events_path())?);
     let state = match &resume.checkpoint {
         Some(checkpoint) => checkpoint.state.clone(),
         None => State::new(recorded.to_toml()),
@@ -148,13 +183,31 @@ fn take_up(wanted: RunConfig, resume: Resume, folder: RunFolder, mut connections
     let mut trainer = Trainer::assemble(prepared, Order::Seeded, state, connections)?;
     if let Some(checkpoint) = &resume.checkpoint {
         let path = folder.checkpoints().folder(from_step);
-        let damaged = |e: Error| Error::checkpoint(&path, format!("does not fit the run's configuration: {e}"));
-        trainer.prepared.trainables.restore(&checkpoint.trained).map_err(damaged)?;
-        let moment = |name: &str| checkpoint.optimizer.iter().find(|(n, _)| n == name).map(|(_, t)| t);
-        let (Some(first), Some(second)) = (moment("first"), moment("second")) else {
-            return Err(Error::checkpoint(&path, "holds no optimizer state: resume from another checkpoint"));
+        let damaged = |e: Error| {
+            Error::checkpoint(&path, format!("does not fit the run's configuration: {e}"))
         };
-        trainer.optimizer.restore(first, second, updates).map_err(damaged)?;
+        trainer
+            .prepared
+            .trainables
+            .restore(&checkpoint.trained)
+            .map_err(damaged)?;
+        let moment = |name: &str| {
+            checkpoint
+                .optimizer
+                .iter()
+                .find(|(n, _)| n == name)
+                .map(|(_, t)| t)
+        };
+        let (Some(first), Some(second)) = (moment("first"), moment("second")) else {
+            return Err(Error::checkpoint(
+                &path,
+                "holds no optimizer state: resume from another checkpoint",
+            ));
+        };
+        trainer
+            .optimizer
+            .restore(first, second, updates)
+            .map_err(damaged)?;
         trainer.saved = Some(from_step);
     }
     trainer.wanted = edited_meanwhile(&folder, &recorded, &resume, wanted)?;
@@ -164,23 +217,45 @@ fn take_up(wanted: RunConfig, resume: Resume, folder: RunFolder, mut connections
     for message in warnings {
         trainer.emit(Kind::Warning { message })?;
     }
-    if from_step == 0 {
+    if !recorded_start {
         let started = trainer.started()?;
         trainer.emit(started)?;
     }
     Ok(trainer)
 }
 
+/// The configuration in the run's first event, as TOML.
+fn first_config(folder: &RunFolder) -> Result<Option<String>> {
+    Ok(folder
+        .history()?
+        .events()
+        .iter()
+        .find_map(|event| match &event.kind {
+            Kind::Started(started) => Some(started.config.clone()),
+            _ => None,
+        }))
+}
+
 /// What the configuration given now asks for beyond the one that the run was started with,
 /// laid over the one last in force; `None` where that is nothing.
-fn edited_meanwhile(folder: &RunFolder, recorded: &RunConfig, resume: &Resume, wanted: RunConfig) -> Result<Option<Box<RunConfig>>> {
+fn edited_meanwhile(
+    folder: &RunFolder,
+    recorded: &RunConfig,
+    resume: &Resume,
+    mut wanted: RunConfig,
+) -> Result<Option<Box<RunConfig>>> {
     let path = folder.config_path();
-    let first = folder.history()?.events().iter().find_map(|event| match &event.kind {
-        Kind::Started(started) => Some(started.config.clone()),
-        _ => None,
-    });
-    let Some(first) = first else { return Ok(None) };
-    let first = RunConfig::parse(&path, &first, &[])?;
+    let first = first_config(folder)?;
+    // A fork has no record of its own yet: its first configuration is the checkpoint's.
+    let first = match first {
+        Some(text) => RunConfig::parse(&path, &text, &[])?,
+        None => recorded.clone(),
+    };
+    // A folder of runs that was moved is still the same run.
+    wanted
+        .output
+        .directory
+        .clone_from(&recorded.output.directory);
     let latest = match resume.edits.last() {
         Some(edit) => RunConfig::parse(&path, &edit.applied.config, &[])?,
         None => recorded.clone(),
@@ -195,7 +270,10 @@ fn edited_meanwhile(folder: &RunFolder, recorded: &RunConfig, resume: &Resume, w
     if !fixed.is_empty() {
         return Err(Error::run(
             folder.path(),
-            format!("cannot go on with another configuration ({}): use --name or --fresh to start another run", fixed.join("; ")),
+            format!(
+                "cannot go on with another configuration ({}): use --name or --fresh to start another run",
+                fixed.join("; ")
+            ),
         ));
     }
     Ok((!changes.is_empty()).then(|| Box::new(merged)))

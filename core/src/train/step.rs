@@ -55,7 +55,11 @@ pub fn step(
 ) -> Result<Measured> {
     let (batches, config) = work;
     let share = 1.0 / batches.len() as f64;
-    let mut measured = Measured { loss: 0.0, gradient_norm: 0.0, tokens: 0 };
+    let mut measured = Measured {
+        loss: 0.0,
+        gradient_norm: 0.0,
+        tokens: 0,
+    };
     let mut gradient: Option<Tensor> = None;
     for (micro, batch) in batches.iter().enumerate() {
         let pass = Pass::training(config.dropout, config.key.with(micro as u64));
@@ -68,7 +72,9 @@ pub fn step(
             None => part,
         });
     }
-    let Some(mut gradient) = gradient else { return Ok(measured) };
+    let Some(mut gradient) = gradient else {
+        return Ok(measured);
+    };
     if batches.len() > 1 {
         gradient = (gradient * share)?;
     }

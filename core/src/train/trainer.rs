@@ -74,7 +74,8 @@ impl Trainer {
     pub fn run(&mut self) -> Result<Outcome> {
         let threads = self.prepared.config.train.threads;
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        let pool = pool.map_err(|e| Error::method(format!("cannot start {threads} threads: {e}")))?;
+        let pool =
+            pool.map_err(|e| Error::method(format!("cannot start {threads} threads: {e}")))?;
         let outcome = pool.install(|| self.train());
         if let Err(error) = &outcome {
             let message = error.to_string();
@@ -131,7 +132,9 @@ impl Trainer {
         let learning_rate = self.plan.learning_rate(&self.state);
         let config = self.step_config(learning_rate);
         let batches = self.next_batches();
-        let Prepared { model, trainables, .. } = &self.prepared;
+        let Prepared {
+            model, trainables, ..
+        } = &self.prepared;
         let measured = step(model, trainables, &mut self.optimizer, (&batches, &config))?;
         self.state.step += 1;
         self.emit(Kind::Step(event::Step {
@@ -151,10 +154,15 @@ impl Trainer {
     fn step_config(&self, learning_rate: f64) -> StepConfig {
         let train = &self.prepared.config.train;
         StepConfig {
-            dropout: train.dropout.unwrap_or_else(|| self.prepared.model.dropout()),
+            dropout: train
+                .dropout
+                .unwrap_or_else(|| self.prepared.model.dropout()),
             key: Key::new(train.seed).named("dropout").with(self.state.step),
             clip_norm: train.clip_norm,
-            update: Update { learning_rate, weight_decay: train.weight_decay },
+            update: Update {
+                learning_rate,
+                weight_decay: train.weight_decay,
+            },
         }
     }
 
@@ -166,12 +174,18 @@ impl Trainer {
         }
         self.state.skipped_in_a_row += 1;
         let steps = self.state.skipped_in_a_row;
-        let message = format!("step {} skipped: loss or gradient is not finite", self.state.step);
+        let message = format!(
+            "step {} skipped: loss or gradient is not finite",
+            self.state.step
+        );
         self.emit(Kind::Warning { message })?;
         if steps < self.prepared.config.train.max_skipped {
             return Ok(());
         }
-        Err(Error::NotFinite { steps, kept: self.saved })
+        Err(Error::NotFinite {
+            steps,
+            kept: self.saved,
+        })
     }
 
     /// The examples of the next optimizer step; the place in the data moves on.
@@ -191,7 +205,13 @@ impl Trainer {
     }
 
     fn evaluation_due(&self) -> bool {
-        let State { step, epoch, total_steps, evaluated, .. } = self.state;
+        let State {
+            step,
+            epoch,
+            total_steps,
+            evaluated,
+            ..
+        } = self.state;
         if step == 0 || evaluated.is_some_and(|last| last.step == step) {
             return false;
         }

@@ -28,12 +28,27 @@ pub(crate) fn run(args: &Eval) -> Result<()> {
         _ => prepared.data.test.as_ref(),
     };
     let Some(examples) = examples else {
-        return Err(Error::run(&args.run, "the run's task has no test split: give it as task.test"));
+        return Err(Error::run(
+            &args.run,
+            "the run's task has no test split: give it as task.test",
+        ));
     };
     let metrics = evaluate(&prepared, examples, &cancel)?.metrics;
     if args.json {
-        return print::json(&Answer { run: folder.name(), split: args.split.clone(), metrics });
+        return print::json(&Answer {
+            run: folder.name(),
+            split: args.split.clone(),
+            metrics,
+        });
     }
-    let words: Vec<String> = metrics.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
-    print::line(&format!("{} {}  {}", folder.name(), args.split, words.join("  ")))
+    let words: Vec<String> = metrics
+        .iter()
+        .map(|(name, value)| format!("{name} {value:.4}"))
+        .collect();
+    print::line(&format!(
+        "{} {}  {}",
+        folder.name(),
+        args.split,
+        words.join("  ")
+    ))
 }

@@ -21,8 +21,20 @@ pub(crate) fn run(args: &Fork) -> Result<Exit> {
     if let Some(directory) = new.path().parent() {
         config.output.directory = directory.to_path_buf();
     }
-    let format = if args.json { Format::Json } else { Format::Plain };
-    train(config, Start::Resume, Live { file: None, overrides: &[], format })
+    let format = if args.json {
+        Format::Json
+    } else {
+        Format::Plain
+    };
+    train(
+        config,
+        Start::Resume,
+        Live {
+            file: None,
+            overrides: &[],
+            format,
+        },
+    )
 }
 
 /// `<run>-fork`, or the first `<run>-fork-2`, … that is not taken.
@@ -32,5 +44,8 @@ fn free_name(run: &RunFolder) -> String {
     if !beside(&base).exists() {
         return base;
     }
-    (2u64..).map(|i| format!("{base}-{i}")).find(|name| !beside(name).exists()).unwrap_or(base)
+    (2u64..)
+        .map(|i| format!("{base}-{i}"))
+        .find(|name| !beside(name).exists())
+        .unwrap_or(base)
 }

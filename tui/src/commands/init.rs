@@ -24,7 +24,10 @@ pub(crate) fn run(args: &Init) -> Result<()> {
         .create_new(true)
         .open(&args.file)
         .map_err(Error::io(&args.file, "create"))?;
-    file.write_all(text.as_bytes()).map_err(Error::io(&args.file, "write"))?;
+    file.write_all(text.as_bytes())
+        .map_err(Error::io(&args.file, "write"))?;
     let path = args.file.display();
-    print::line(&format!("wrote {path}: edit it, then `compacter train {path}`"))
+    print::line(&format!(
+        "wrote {path}: edit it, then `compacter train {path}`"
+    ))
 }

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
+use compacter_core::Result;
 use compacter_core::config::{MethodConfig, MethodKind, RunConfig};
 use compacter_core::model::{Family, ModelShape};
 use compacter_core::peft::count::{Count, count};
-use compacter_core::Result;
 use serde::Serialize;
 
 use crate::args::Params;
@@ -33,14 +33,29 @@ pub(crate) fn run(args: &Params) -> Result<()> {
     let name = args.method.as_deref().unwrap_or_default();
     let count = counted(&config(name, &args.overrides)?, &shape, args.outputs)?;
     if args.json {
-        return print::json(&Answer { model: &args.model, method: name, count });
+        return print::json(&Answer {
+            model: &args.model,
+            method: name,
+            count,
+        });
     }
     print::line(&format!("{name} on {}", args.model))?;
     for group in &count.groups {
-        let line = format!("  {:<18}{:>14}   {}", group.name, grouped(group.count), group.formula);
+        let line = format!(
+            "  {:<18}{:>14}   {}",
+            group.name,
+            grouped(group.count),
+            group.formula
+        );
         print::line(line.trim_end())?;
     }
-    print::line(&format!("  {:<18}{:>14}   {:.4} % of {}", "trainable", grouped(count.trainable), count.percent, grouped(count.total)))
+    print::line(&format!(
+        "  {:<18}{:>14}   {:.4} % of {}",
+        "trainable",
+        grouped(count.trainable),
+        count.percent,
+        grouped(count.total)
+    ))
 }
 
 fn table(args: &Params, shape: &ModelShape) -> Result<()> {
@@ -50,16 +65,30 @@ fn table(args: &Params, shape: &ModelShape) -> Result<()> {
         if kind == MethodKind::Head && shape.family == Family::T5 {
             continue;
         }
-        counts.push((kind.as_str(), counted(&MethodConfig::from_kind(kind), shape, args.outputs)?));
+        counts.push((
+            kind.as_str(),
+            counted(&MethodConfig::from_kind(kind), shape, args.outputs)?,
+        ));
     }
     if args.json {
         let model = args.model.as_str();
-        let rows = counts.into_iter().map(|(method, count)| Answer { model, method, count });
+        let rows = counts.into_iter().map(|(method, count)| Answer {
+            model,
+            method,
+            count,
+        });
         return print::json(&rows.collect::<Vec<_>>());
     }
-    print::line(&format!("{:<14}{:>14}{:>12}", "method", "trainable", "% of model"))?;
+    print::line(&format!(
+        "{:<14}{:>14}{:>12}",
+        "method", "trainable", "% of model"
+    ))?;
     for (method, count) in counts {
-        print::line(&format!("{method:<14}{:>14}{:>12.4}", grouped(count.trainable), count.percent))?;
+        print::line(&format!(
+            "{method:<14}{:>14}{:>12.4}",
+            grouped(count.trainable),
+            count.percent
+        ))?;
     }
     Ok(())
 }
@@ -77,14 +106,20 @@ fn config(kind: &str, overrides: &[String]) -> Result<MethodConfig> {
     // The other tables only make the configuration whole.
     let text = "name = 'params'\n[model]\npath = 'none'\n[task]\nname = 'none'\n";
     let fields = overrides.iter().map(|field| format!("method.{field}"));
-    let fields: Vec<String> = std::iter::once(format!("method.kind={kind}")).chain(fields).collect();
+    let fields: Vec<String> = std::iter::once(format!("method.kind={kind}"))
+        .chain(fields)
+        .collect();
     Ok(RunConfig::parse(Path::new("--method"), text, &fields)?.method)
 }
 
 /// A number with a thin gap between thousands.
 pub(crate) fn grouped(number: usize) -> String {
     let digits = number.to_string();
-    let chunks: Vec<&str> = digits.as_bytes().rchunks(3).rev().map(|c| std::str::from_utf8(c).unwrap_or_default()).collect();
+    let chunks: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(|c| std::str::from_utf8(c).unwrap_or_default())
+        .collect();
     chunks.join(",")
 }
-

@@ -30,18 +30,29 @@ pub(crate) fn run(args: &Predict) -> Result<()> {
     let loader = prepared.loader(&cancelled);
     let examples = if args.file == Path::new("-") {
         let rows = standard_input()?;
-        prepared.data.task.read(rows.path(), AnswerColumn::Optional, &loader)?
+        prepared
+            .data
+            .task
+            .read(rows.path(), AnswerColumn::Optional, &loader)?
     } else {
-        prepared.data.task.read(&args.file, AnswerColumn::Optional, &loader)?
+        prepared
+            .data
+            .task
+            .read(&args.file, AnswerColumn::Optional, &loader)?
     };
     let (predictions, _) = predict(&prepared, &examples, &cancel)?;
     let labels = prepared.data.task.labels();
     for prediction in &predictions {
         let scores = match prediction {
-            Prediction::Class { scores, .. } => Some(labels.iter().cloned().zip(scores.iter().copied()).collect()),
+            Prediction::Class { scores, .. } => {
+                Some(labels.iter().cloned().zip(scores.iter().copied()).collect())
+            }
             _ => None,
         };
-        print::json(&Answer { prediction: words(&prepared, prediction)?, scores })?;
+        print::json(&Answer {
+            prediction: words(&prepared, prediction)?,
+            scores,
+        })?;
     }
     Ok(())
 }

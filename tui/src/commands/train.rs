@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use compacter_core::{Error, Result};
-use crossbeam_channel::Receiver;
 use compacter_core::cancel::CancelToken;
 use compacter_core::config::RunConfig;
 use compacter_core::event::Bus;
@@ -12,6 +10,8 @@ use compacter_core::run::{RunFolder, Start};
 use compacter_core::train::control::{Command, Control, ControlHandle};
 use compacter_core::train::session::{Connections, Session};
 use compacter_core::train::trainer::Outcome;
+use compacter_core::{Error, Result};
+use crossbeam_channel::Receiver;
 
 use crate::args::Train;
 use crate::output::{JsonSink, PlainSink};
@@ -36,8 +36,20 @@ pub(crate) fn run(args: &Train) -> Result<Exit> {
         (None, true) => Start::Fresh,
         (None, false) => Start::New,
     };
-    let format = if args.json { Format::Json } else { Format::Plain };
-    train(config, how, Live { file: Some(&args.config), overrides: &overrides, format })
+    let format = if args.json {
+        Format::Json
+    } else {
+        Format::Plain
+    };
+    train(
+        config,
+        how,
+        Live {
+            file: Some(&args.config),
+            overrides: &overrides,
+            format,
+        },
+    )
 }
 
 /// What is live while a run goes on, and how it is shown.
@@ -56,19 +68,34 @@ pub(crate) fn train(config: RunConfig, how: Start, live: Live<'_>) -> Result<Exi
     signals::install(&cancel)?;
     let bus = Bus::new(&config.name);
     let bus = match live.format {
-        Format::Plain => bus.with(PlainSink { log_every: config.output.log_every }),
+        Format::Plain => bus.with(PlainSink {
+            log_every: config.output.log_every,
+        }),
         Format::Json => bus.with(JsonSink),
     };
     let control = Control::default();
     let handle = control.handle();
     let folder = config.output.directory.join(&config.name);
-    let session = Session::open(config, how, Connections { bus, control, cancel })?;
+    let session = Session::open(
+        config,
+        how,
+        Connections {
+            bus,
+            control,
+            cancel,
+        },
+    )?;
     let (mut trainer, _lock) = match session {
         Session::Ready(trainer, lock) => (trainer, lock),
         Session::AlreadyFinished(folder) => return finished(&folder, live.format),
     };
     let copy = folder.join("config.toml");
-    let files: Vec<_> = live.file.into_iter().map(Path::to_path_buf).chain([copy]).collect();
+    let files: Vec<_> = live
+        .file
+        .into_iter()
+        .map(Path::to_path_buf)
+        .chain([copy])
+        .collect();
     let watch = ConfigWatch::start(&files, live.overrides)?;
     let reloads = watch.receiver().clone();
     let follower = std::thread::spawn(move || follow(&reloads, &handle));
@@ -78,7 +105,10 @@ pub(crate) fn train(config: RunConfig, how: Start, live: Live<'_>) -> Result<Exi
     let followed = follower.join();
     let outcome = outcome?;
     if followed.is_err() {
-        return Err(Error::run(&folder, "the thread that follows the configuration file panicked; the run itself is complete"));
+        return Err(Error::run(
+            &folder,
+            "the thread that follows the configuration file panicked; the run itself is complete",
+        ));
     }
     Ok(match outcome {
         Outcome::Finished(_) => Exit::Done,
@@ -99,7 +129,10 @@ fn follow(reloads: &Receiver<Reload>, handle: &ControlHandle) {
         let command = match reload {
             Reload::Changed(config) => Command::Apply(config),
             Reload::Refused(message) => Command::Refuse(message),
-            Reload::Gone(path) => Command::Refuse(format!("{}: the file is gone; its last values stay in force", path.display())),
+            Reload::Gone(path) => Command::Refuse(format!(
+                "{}: the file is gone; its last values stay in force",
+                path.display()
+            )),
         };
         // The run has ended: nothing is left to edit.
         if handle.send(command).is_err() {

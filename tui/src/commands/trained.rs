@@ -11,7 +11,11 @@ use compacter_core::{Error, Result};
 use crate::args::Which;
 
 /// Loads the model of a run with the values of one of its checkpoints.
-pub(crate) fn load(run: &Path, which: Which, cancel: &CancelToken) -> Result<(RunFolder, Prepared)> {
+pub(crate) fn load(
+    run: &Path,
+    which: Which,
+    cancel: &CancelToken,
+) -> Result<(RunFolder, Prepared)> {
     let folder = RunFolder::open(run)?;
     let checkpoints = folder.checkpoints();
     let step = match which {
@@ -23,19 +27,27 @@ pub(crate) fn load(run: &Path, which: Which, cancel: &CancelToken) -> Result<(Ru
         Which::Step(step) => Some(step),
     };
     let Some(step) = step else {
-        return Err(Error::run(run, "there is no checkpoint yet: train the run first"));
+        return Err(Error::run(
+            run,
+            "there is no checkpoint yet: train the run first",
+        ));
     };
     if !checkpoints.steps()?.contains(&step) {
         let steps: Vec<String> = checkpoints.steps()?.iter().map(u64::to_string).collect();
-        return Err(Error::run(run, format!("there is no checkpoint of step {step}; there are those of {}", steps.join(", "))));
+        return Err(Error::run(
+            run,
+            format!(
+                "there is no checkpoint of step {step}; there are those of {}",
+                steps.join(", ")
+            ),
+        ));
     }
     let path = checkpoints.folder(step);
     let (state, trained) = Checkpoint::load_trained(&path)?;
     let config = RunConfig::parse(&path.join("state.json"), &state.config, &[])?;
     let prepared = Prepared::new(config, cancel)?;
-    prepared
-        .trainables
-        .restore(&trained)
-        .map_err(|e| Error::checkpoint(&path, format!("does not fit the run's configuration: {e}")))?;
+    prepared.trainables.restore(&trained).map_err(|e| {
+        Error::checkpoint(&path, format!("does not fit the run's configuration: {e}"))
+    })?;
     Ok((folder, prepared))
 }
