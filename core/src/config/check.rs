@@ -206,12 +206,12 @@ fn check_name(name: &str) -> Outcome {
     if name.trim() != name {
         return complain("must not start or end with a space");
     }
-    match name.chars().count() > LONGEST_NAME {
-        true => complain(&format!(
+    if name.chars().count() > LONGEST_NAME {
+        return complain(&format!(
             "must not be longer than {LONGEST_NAME} characters"
-        )),
-        false => Ok(()),
+        ));
     }
+    Ok(())
 }
 
 fn check_device(device: &str) -> Outcome {

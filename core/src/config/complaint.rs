@@ -73,16 +73,17 @@ impl std::error::Error for Complaint {}
 
 /// Complains about `field` unless the condition holds.
 pub(crate) fn ensure(holds: bool, field: &str, message: impl Into<String>) -> Outcome {
-    match holds {
-        true => Ok(()),
-        false => Err(Complaint::new(field, message)),
+    if holds {
+        Ok(())
+    } else {
+        Err(Complaint::new(field, message))
     }
 }
 
 /// Complains about a number, if given, that is below `least`.
 pub(crate) fn at_least<N>(field: &str, value: impl Into<Option<N>>, least: N) -> Outcome
 where
-    N: PartialOrd + fmt::Display,
+    N: Copy + PartialOrd + fmt::Display,
 {
     match value.into() {
         Some(value) if value < least => Err(Complaint::new(

@@ -23,6 +23,9 @@ impl RunConfig {
     /// Reads a configuration from a file, with `--set` values such as
     /// `train.learning_rate=1e-3` laid over it.
     ///
+    /// Task files and a model's folder are found beside the file; those of a `--set`, and
+    /// `output.directory`, in the working directory.
+    ///
     /// # Errors
     /// When the file cannot be read, or [`RunConfig::parse`] refuses it.
     pub fn load(path: &Path, overrides: &[String]) -> Result<Self> {
@@ -127,8 +130,8 @@ fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let file = fs::File::open(path)?;
     file.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
-    match bytes.len() as u64 > LARGEST_FILE {
-        true => Err(io::ErrorKind::FileTooLarge.into()),
-        false => Ok(bytes),
+    if bytes.len() as u64 > LARGEST_FILE {
+        return Err(io::ErrorKind::FileTooLarge.into());
     }
+    Ok(bytes)
 }

@@ -26,7 +26,7 @@ pub struct MethodConfig {
     pub convention: Convention,
     /// Hypercomplex division `n`: slow weights are `n` matrices of `n × n`.
     pub n: Option<usize>,
-    /// Rank: of the fast weights (Compacter) or of the update (LoRA).
+    /// Rank: of the fast weights (Compacter) or of the update (`LoRA`).
     pub rank: Option<usize>,
     /// Bottleneck width is the model's width divided by this, rounded down.
     pub reduction_factor: Option<usize>,
@@ -52,11 +52,11 @@ pub struct MethodConfig {
     pub train_layer_norms: Option<bool>,
     /// Blocks without adapters, counted from 0, the encoder's first.
     pub leave_out: Option<Vec<usize>>,
-    /// LoRA's numerator: the update is scaled by `alpha / rank`.
+    /// `LoRA`'s numerator: the update is scaled by `alpha / rank`.
     pub alpha: Option<f64>,
-    /// LoRA's projections, of `q`, `k`, `v`, `o`.
+    /// `LoRA`'s projections, of `q`, `k`, `v`, `o`.
     pub targets: Option<Vec<String>>,
-    /// Dropout on LoRA's input.
+    /// Dropout on `LoRA`'s input.
     pub dropout: Option<f64>,
 }
 
@@ -67,7 +67,7 @@ pub enum Convention {
     /// The paper's reference implementation.
     #[default]
     Paper,
-    /// AdapterHub's `adapters` 1.3.0.
+    /// `AdapterHub`'s `adapters` 1.3.0.
     Adapterhub,
 }
 
@@ -136,7 +136,7 @@ pub enum FastInit {
     GlorotUniform,
     /// Normal with standard deviation `√2·√(2/(rows+columns))`.
     GlorotNormal,
-    /// Normal with standard deviation `√(2/(rows+columns))`: what AdapterHub does.
+    /// Normal with standard deviation `√(2/(rows+columns))`: what `AdapterHub` does.
     XavierNormal,
     /// Normal with standard deviation `init_range`.
     Normal,

@@ -1,4 +1,16 @@
 //! What a run is: the configuration, its defaults and its checks.
+//!
+//! ```text
+//! file ─▶ tree ◀─ --set        every value knows where it was written
+//!          │ de                types, unknown keys, missing keys
+//!          ▼
+//!       RunConfig ─▶ check     ranges, and what excludes each other
+//!          │ resolve
+//!          ▼
+//!        Method                the preset's value where the file is silent
+//! ```
+//!
+//! Whoever finds a fault names only the field; the tree adds line and column.
 
 mod check;
 mod complaint;

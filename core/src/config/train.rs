@@ -23,7 +23,7 @@ pub struct TrainConfig {
     pub schedule: ScheduleKind,
     /// Warm-up in steps, or as a share of all steps such as `"10%"`.
     pub warmup: Warmup,
-    /// AdamW's decoupled weight decay, per step and unit of learning rate.
+    /// `AdamW`'s decoupled weight decay, per step and unit of learning rate.
     pub weight_decay: f64,
     /// Largest norm of the whole gradient; 0 turns clipping off.
     pub clip_norm: f64,

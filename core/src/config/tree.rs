@@ -37,7 +37,7 @@ impl Tree {
         };
         let table = DeTable::parse(text).map_err(|error| {
             let start = error.span().map(|span| span.start);
-            tree.error(start, &Complaint::whole(one_line(error.message())))
+            tree.error(start, &Complaint::whole(syntax_message(&error, text)))
         })?;
         tree.root = Node::from_file(table.get_ref());
         for (at, set) in sets.iter().enumerate() {
@@ -102,11 +102,24 @@ impl Tree {
 
 /// Line and column of a byte of a text, both from 1; columns count characters.
 pub(super) fn place(text: &str, byte: usize) -> Place {
-    let before = &text[..text.floor_char_boundary(byte)];
+    let before = text[..text.floor_char_boundary(byte)].trim_start_matches('\u{feff}');
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     Place {
         line: 1 + before.matches('\n').count(),
         column: 1 + before[line_start..].chars().count(),
+    }
+}
+
+/// A parser's message, with the word that it is about.
+fn syntax_message(error: &toml::de::Error, text: &str) -> String {
+    let word = error.span().and_then(|span| text.get(span));
+    match (error.message().trim(), word.unwrap_or_default().trim()) {
+        ("duplicate key", word) => format!("`{word}` is there twice; remove one of the two"),
+        // The parser takes what is not there for a string without quotes.
+        (message, "") if message.starts_with("string values must be quoted") => {
+            "a key has no value after `=`".to_owned()
+        }
+        (message, _) => one_line(message),
     }
 }
 
@@ -131,11 +144,11 @@ fn unknown_key(path: &[String], known: &[&'static str]) -> String {
         .filter(|full| last(full))
         .map(|full| format!("`{full}`"))
         .collect();
-    match elsewhere.is_empty() {
-        true => format!("{table} has no such setting; it has {}", known.join(", ")),
-        false => format!(
-            "{table} has no such setting; did you mean {}?",
-            elsewhere.join(" or ")
-        ),
+    if elsewhere.is_empty() {
+        return format!("{table} has no such setting; it has {}", known.join(", "));
     }
+    format!(
+        "{table} has no such setting; did you mean {}?",
+        elsewhere.join(" or ")
+    )
 }

@@ -30,7 +30,7 @@ const COMPACTER: &[&str] = &[
 ];
 const LORA: &[&str] = &["rank", "alpha", "targets", "dropout"];
 
-/// The projections of an attention that LoRA can update.
+/// The projections of an attention that `LoRA` can update.
 const PROJECTIONS: [&str; 4] = ["q", "k", "v", "o"];
 
 impl MethodKind {
@@ -66,7 +66,7 @@ impl MethodConfig {
     /// Refuses settings that the kind does not have.
     fn check_settings(&self) -> Outcome {
         let has = self.kind.settings();
-        for key in self.given() {
+        for key in self.given()? {
             let path = format!("method.{key}");
             let list = match has {
                 [] => format!("`{}` has no settings; remove it", self.kind),
@@ -76,7 +76,7 @@ impl MethodConfig {
                     has.join(", ")
                 ),
             };
-            ensure(has.contains(&key), &path, list)?;
+            ensure(has.contains(&key.as_str()), &path, list)?;
         }
         Ok(())
     }
@@ -132,49 +132,16 @@ impl MethodConfig {
     }
 
     /// The settings that the configuration decides itself.
-    fn given(&self) -> impl Iterator<Item = &'static str> {
-        // Taken apart whole, so that a new field cannot be forgotten here.
-        let Self {
-            kind: _,
-            convention: _,
-            n,
-            rank,
-            reduction_factor,
-            non_linearity,
-            placement,
-            positions,
-            slow,
-            learn_slow,
-            fast,
-            fast_init,
-            slow_init,
-            init_range,
-            train_layer_norms,
-            leave_out,
-            alpha,
-            targets,
-            dropout,
-        } = self;
-        [
-            ("n", n.is_some()),
-            ("rank", rank.is_some()),
-            ("reduction_factor", reduction_factor.is_some()),
-            ("non_linearity", non_linearity.is_some()),
-            ("placement", placement.is_some()),
-            ("positions", positions.is_some()),
-            ("slow", slow.is_some()),
-            ("learn_slow", learn_slow.is_some()),
-            ("fast", fast.is_some()),
-            ("fast_init", fast_init.is_some()),
-            ("slow_init", slow_init.is_some()),
-            ("init_range", init_range.is_some()),
-            ("train_layer_norms", train_layer_norms.is_some()),
-            ("leave_out", leave_out.is_some()),
-            ("alpha", alpha.is_some()),
-            ("targets", targets.is_some()),
-            ("dropout", dropout.is_some()),
-        ]
-        .into_iter()
-        .filter_map(|(key, given)| given.then_some(key))
+    fn given(&self) -> Outcome<Vec<String>> {
+        // Written out, what is not decided is left out.
+        let written = toml::Table::try_from(self).map_err(|error| {
+            Complaint::new("method", format!("cannot be written as TOML: {error}"))
+        })?;
+        let chooses = |key: &String| matches!(key.as_str(), "kind" | "convention");
+        Ok(written
+            .into_iter()
+            .map(|(key, _)| key)
+            .filter(|key| !chooses(key))
+            .collect())
     }
 }

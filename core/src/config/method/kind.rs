@@ -60,7 +60,7 @@ impl MethodKind {
     /// Peak learning rate where a configuration names none.
     ///
     /// `full`, `adapter` and both Compacters: the reference implementation's settings.
-    /// It has neither LoRA nor head-only training; theirs are the customary ones.
+    /// It has neither `LoRA` nor head-only training; theirs are the customary ones.
     #[must_use]
     pub fn default_learning_rate(self) -> f64 {
         match self {

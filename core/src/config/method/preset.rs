@@ -10,7 +10,7 @@
 //! | non-linearity | `gelu_new` | `gelu`; plain adapters `swish` |
 //! | fast weights | Glorot uniform, gain √2 | Xavier normal, gain 1, whatever its own option says |
 //! | plain adapters | width / 32, std 0.01 | width / 16, std 0.02 |
-//! | LoRA's alpha | 16 | 8 |
+//! | `LoRA`'s alpha | 16 | 8 |
 //!
 //! Slow weights start from a normal distribution of standard deviation 1e-4 when shared
 //! and 0.01 when not, in both.

@@ -174,20 +174,20 @@ fn train() -> impl Strategy<Value = TrainConfig> {
         })
 }
 
-fn config() -> impl Strategy<Value = RunConfig> {
+fn eval() -> impl Strategy<Value = EvalConfig> {
     let every = prop_oneof![Just(EvalEvery::Epoch), steps().prop_map(EvalEvery::Steps)];
-    let eval = (
-        every,
-        0..count_max(),
-        option::of(count()),
-        option::of(word()),
-    )
-        .prop_map(|(every, patience, batch_size, metric)| EvalConfig {
+    let patience = prop_oneof![Just(0), count()];
+    (every, patience, option::of(count()), option::of(word())).prop_map(
+        |(every, patience, batch_size, metric)| EvalConfig {
             every,
             patience,
             batch_size,
             metric,
-        });
+        },
+    )
+}
+
+fn config() -> impl Strategy<Value = RunConfig> {
     let output = (word(), steps()).prop_map(|(directory, log_every)| OutputConfig {
         directory: directory.into(),
         log_every,
@@ -199,7 +199,7 @@ fn config() -> impl Strategy<Value = RunConfig> {
         method(),
         task(),
         train(),
-        eval,
+        eval(),
         output,
         watch,
     )
@@ -215,10 +215,6 @@ fn config() -> impl Strategy<Value = RunConfig> {
                 watch,
             },
         )
-}
-
-fn count_max() -> usize {
-    usize::try_from(i64::MAX).unwrap()
 }
 
 proptest! {

@@ -62,10 +62,13 @@ impl WatchedFile {
             return Look::Known;
         }
         match &self.settling {
-            Some((content, since)) if *content == found => match since.elapsed() >= stable {
-                true => Look::Settled,
-                false => Look::Settling,
-            },
+            Some((content, since)) if *content == found => {
+                if since.elapsed() >= stable {
+                    Look::Settled
+                } else {
+                    Look::Settling
+                }
+            }
             _ => {
                 self.settling = Some((found, Instant::now()));
                 Look::Settling
