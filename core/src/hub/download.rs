@@ -191,7 +191,9 @@ impl Job<'_> {
             return Ok(None);
         };
         let name = blob.file_name().and_then(|name| name.to_str());
-        let Some(expected) = name.filter(|n| n.len() == 64 && !n.contains(|c| !is_hex(c))) else {
+        let is_sha256 =
+            |name: &&str| name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit());
+        let Some(expected) = name.filter(is_sha256) else {
             return Ok(None);
         };
         let found = self.sha256(&blob)?;
@@ -209,8 +211,7 @@ impl Job<'_> {
                 length => hash.update(&chunk[..length]),
             }
         }
-        let digits = hash.finalize();
-        Ok(digits.iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(hex(&hash.finalize()))
     }
 
     /// Lets later runs find the commit under the revision's name.
@@ -249,6 +250,9 @@ impl Job<'_> {
     }
 }
 
-fn is_hex(c: char) -> bool {
-    c.is_ascii_hexdigit()
+/// Writes bytes as a hash is written.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(value.into(), 16);
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(digit).collect()
 }

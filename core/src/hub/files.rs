@@ -23,7 +23,7 @@ pub(crate) const SAFETENSORS: WeightFiles = WeightFiles {
     index: "model.safetensors.index.json",
 };
 
-/// PyTorch's older format.
+/// `PyTorch`'s older format.
 pub(crate) const PICKLE: WeightFiles = WeightFiles {
     single: "pytorch_model.bin",
     index: "pytorch_model.bin.index.json",

@@ -10,6 +10,7 @@
 
 mod known;
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use candle_transformers::models::{bert, t5};
@@ -249,55 +250,13 @@ impl ModelShape {
 
     /// Refuses sizes that no model can have, so that no product of them can overflow.
     fn check(&self, path: &Path) -> Result<()> {
-        const WIDEST: usize = 1 << 20;
-        const LONGEST: usize = 1 << 32;
-        let t5 = self.family == Family::T5;
-        let name = |t5_name, encoder_name| if t5 { t5_name } else { encoder_name };
-        let at_least = usize::from;
-        let sizes = [
-            (name("d_model", "hidden_size"), self.d_model, 1, WIDEST),
-            (name("d_ff", "intermediate_size"), self.d_ff, 1, WIDEST),
-            (
-                name("num_heads", "num_attention_heads"),
-                self.heads,
-                1,
-                WIDEST,
-            ),
-            ("width of a head", self.d_kv, 1, WIDEST),
-            ("width of all heads", self.inner(), 1, WIDEST),
-            (
-                name("num_layers", "num_hidden_layers"),
-                self.encoder_layers,
-                1,
-                1 << 16,
-            ),
-            (
-                "num_decoder_layers",
-                self.decoder_layers,
-                at_least(t5),
-                1 << 16,
-            ),
-            ("vocab_size", self.vocab, 1, LONGEST),
-            (
-                "max_position_embeddings",
-                self.max_positions,
-                at_least(!t5),
-                LONGEST,
-            ),
-            ("type_vocab_size", self.type_vocab, at_least(!t5), LONGEST),
-            (
-                "relative_attention_num_buckets",
-                self.relative_buckets,
-                at_least(t5),
-                LONGEST,
-            ),
-        ];
-        for (name, size, least, most) in sizes {
-            if size < least || size > most {
+        for (name, size, possible) in self.sizes() {
+            if !possible.contains(&size) {
                 let message = format!("{name} is {size}, which no model has");
                 return Err(Error::model(path, message));
             }
         }
+        let t5 = self.family == Family::T5;
         if !t5 && self.inner() != self.d_model {
             let message = format!(
                 "hidden_size {} is not divisible by num_attention_heads {}",
@@ -306,6 +265,36 @@ impl ModelShape {
             return Err(Error::model(path, message));
         }
         Ok(())
+    }
+
+    /// Every size with its name in `config.json` and what it can be.
+    #[rustfmt::skip]
+    fn sizes(&self) -> [(&'static str, usize, RangeInclusive<usize>); 11] {
+        const WIDE: RangeInclusive<usize> = 1..=1 << 20;
+        const DEEP: RangeInclusive<usize> = 1..=1 << 16;
+        const LONG: RangeInclusive<usize> = 1..=1 << 32;
+        const NONE: RangeInclusive<usize> = 0..=0;
+        let t5 = self.family == Family::T5;
+        let [width, ff, heads, layers] = if t5 {
+            ["d_model", "d_ff", "num_heads", "num_layers"]
+        } else {
+            ["hidden_size", "intermediate_size", "num_attention_heads", "num_hidden_layers"]
+        };
+        let of_t5 = |possible| if t5 { possible } else { NONE };
+        let of_encoders = |possible| if t5 { NONE } else { possible };
+        [
+            (width, self.d_model, WIDE),
+            (ff, self.d_ff, WIDE),
+            (heads, self.heads, WIDE),
+            ("the width of a head", self.d_kv, WIDE),
+            ("the width of all heads", self.inner(), WIDE),
+            (layers, self.encoder_layers, DEEP),
+            ("num_decoder_layers", self.decoder_layers, of_t5(DEEP)),
+            ("vocab_size", self.vocab, LONG),
+            ("relative_attention_num_buckets", self.relative_buckets, of_t5(LONG)),
+            ("max_position_embeddings", self.max_positions, of_encoders(LONG)),
+            ("type_vocab_size", self.type_vocab, of_encoders(LONG)),
+        ]
     }
 }
 

@@ -217,19 +217,18 @@ impl Weights {
         if left.is_empty() {
             return Ok(());
         }
-        let mut message = format!(
-            "{} tensors have no place in the model that config.json describes: ",
-            left.len()
-        );
-        let listed: Vec<String> = left
+        let listed = left
             .iter()
             .take(LISTED)
-            .map(|(name, entry)| self.left_over(name, entry))
-            .collect();
-        message += &listed.join(", ");
-        if left.len() > LISTED {
-            message += &format!(" and {} more", left.len() - LISTED);
-        }
+            .map(|(name, entry)| self.left_over(name, entry));
+        let more = match left.len().saturating_sub(LISTED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let message = format!(
+            "holds tensors that have no place in the model that config.json describes: {}{more}",
+            listed.collect::<Vec<_>>().join(", ")
+        );
         Err(Error::model(&self.folder, message))
     }
 

@@ -11,9 +11,13 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::COMMIT;
+use crate::hub::download::hex;
 
 /// The repository that the server has.
 pub(super) const REPOSITORY: &str = "org/name";
+
+/// Files from this size on go by their SHA-256, as the hub's large files do.
+const LARGE: usize = 20;
 
 /// What goes wrong.
 #[derive(Clone, Copy)]
@@ -151,12 +155,8 @@ impl Site {
         if let Fault::Files(status, code) = self.fault {
             return refuse(stream, status, code);
         }
-        // As on the hub: large files go by their SHA-256, small ones by a shorter hash.
-        let mut hash: String = Sha256::digest(content)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        if name.ends_with(".json") || name.ends_with(".txt") {
+        let mut hash = hex(&Sha256::digest(content));
+        if content.len() < LARGE {
             hash.truncate(40);
         }
         let headers = [
@@ -236,7 +236,7 @@ fn head(
 ) -> std::io::Result<()> {
     let mut text = format!("HTTP/1.1 {status} status\r\nContent-Length: {length}\r\n");
     for (name, value) in headers {
-        text += &format!("{name}: {value}\r\n");
+        text.extend([name, ": ", value, "\r\n"]);
     }
     text += "Connection: close\r\n\r\n";
     stream.write_all(text.as_bytes())

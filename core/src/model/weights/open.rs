@@ -42,7 +42,7 @@ pub(super) enum Store {
         path: PathBuf,
         map: MmapedSafetensors,
     },
-    /// A zipped pickle that PyTorch wrote.
+    /// A zipped pickle that `PyTorch` wrote.
     Pickle { path: PathBuf, file: PthTensors },
     /// Tensors made by the program.
     Memory(HashMap<String, Tensor>),
@@ -84,7 +84,7 @@ impl Store {
         };
         match self {
             Self::Safetensors { map, .. } => {
-                let view = map.get(name).map_err(text)?;
+                let view = map.get(name).map_err(|error| text(&error))?;
                 Ok(Header {
                     shape: view.shape().to_vec(),
                     dtype: view.dtype().to_string(),
@@ -108,10 +108,10 @@ impl Store {
             Self::Safetensors { map, .. } => map
                 .get(name)
                 .and_then(|view| view.load(device))
-                .map_err(text),
+                .map_err(|error| text(&error)),
             Self::Pickle { file, .. } => file
                 .get(name)
-                .map_err(text)?
+                .map_err(|error| text(&error))?
                 .ok_or_else(|| "it is not there".to_owned()),
             Self::Memory(tensors) => tensors
                 .get(name)
@@ -125,7 +125,7 @@ impl Store {
         let damaged = |error: candle_core::Error| {
             Error::model(
                 path,
-                format!("cut off or damaged ({}): download it again", text(error)),
+                format!("cut off or damaged ({}): download it again", text(&error)),
             )
         };
         let path = path.to_path_buf();
@@ -162,7 +162,7 @@ fn is_float(dtype: DType) -> bool {
 }
 
 /// The first line of a library's error, which may go on with a backtrace.
-fn text(error: candle_core::Error) -> String {
+fn text(error: &candle_core::Error) -> String {
     let text = error.to_string();
     text.lines().next().unwrap_or_default().to_owned()
 }
@@ -188,10 +188,15 @@ pub(super) fn stores(folder: &Path) -> Result<Vec<Store>> {
     }
     let sought = CANDIDATES.map(|(files, _)| [files.single, files.index]);
     let sought = sought.concat();
-    let mut message = format!("holds no weights; looked for {}", quoted(&sought));
-    if let Some(foreign) = FOREIGN.iter().find(|name| folder.join(name).exists()) {
-        message += &format!("; `{foreign}` is of another library: convert it to safetensors");
-    }
+    let foreign = FOREIGN
+        .iter()
+        .find(|name| folder.join(name).exists())
+        .map(|name| format!("; `{name}` is of another library: convert it to safetensors"));
+    let message = format!(
+        "holds no weights; looked for {}{}",
+        quoted(&sought),
+        foreign.unwrap_or_default()
+    );
     Err(Error::model(folder, message))
 }
 

@@ -157,7 +157,7 @@ fn what_no_backbone_needs_is_ignored_and_the_rest_is_an_error() {
     let text = load().finish(&["lm_head."]).unwrap_err().to_string();
     assert!(
         text.contains(
-            "1 tensors have no place in the model that config.json describes: \
+            "holds tensors that have no place in the model that config.json describes: \
              `encoder.block.0.layer.1.DenseReluDense.wi_0.weight` \
              (nearest: `encoder.block.0.layer.1.DenseReluDense.wi.weight`)"
         ),
@@ -175,7 +175,6 @@ fn many_left_over_tensors_are_counted() {
     let list: Vec<(&str, &[usize])> = names.iter().map(|n| (&**n, &[1][..])).collect();
     let weights = Weights::from_map(tensors(&list)).unwrap();
     let text = weights.finish(&[]).unwrap_err().to_string();
-    assert!(text.contains("8 tensors have no place"), "{text}");
     assert!(text.ends_with("`block.4` and 3 more"), "{text}");
 }
 

@@ -1,4 +1,4 @@
-//! `pytorch_model.bin`, as PyTorch wrote it (`tests/python/make_pickle_fixture.py`).
+//! `pytorch_model.bin`, as `PyTorch` wrote it (`tests/python/make_pickle_fixture.py`).
 
 use super::*;
 
