@@ -98,6 +98,8 @@ fn every_file_has_the_permissions_of_its_neighbours() {
     assert_eq!(mode(OPTIMIZER), mode(STATE));
 }
 
+type Damage<'a> = &'a dyn Fn(&Path);
+
 #[test]
 fn damage_is_named_with_its_file_and_a_way_out() {
     let cut = |path: &Path| {
@@ -108,7 +110,7 @@ fn damage_is_named_with_its_file_and_a_way_out() {
     let remove = |path: &Path| fs::remove_file(path).unwrap();
     let huge_header = |path: &Path| fs::write(path, u64::MAX.to_le_bytes()).unwrap();
     let binary = |path: &Path| fs::write(path, [0xff, 0xfe, 0, 0, 0, 0, 0, 0, 9]).unwrap();
-    let damages: [(&str, &dyn Fn(&Path)); 5] = [
+    let damages: [(&str, Damage<'_>); 5] = [
         ("cut", &cut),
         ("empty", &empty),
         ("remove", &remove),
