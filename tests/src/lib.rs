@@ -4,4 +4,5 @@
     reason = "a test that cannot go on should say where"
 )]
 
+pub mod gradient;
 pub mod parity;

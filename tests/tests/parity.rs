@@ -1,5 +1,7 @@
 //! Logits, losses, gradients, training and generation against PyTorch, on tiny models.
 
+use std::collections::HashMap;
+
 use candle_core::{DType, Tensor};
 use compacter_core::cancel::CancelToken;
 use compacter_core::data::{Batch, Packed};
@@ -7,7 +9,9 @@ use compacter_core::model::network::scalar;
 use compacter_core::model::{Model, Network, Pass};
 use compacter_core::peft::Trainables;
 use compacter_core::train::optimizer::{AdamW, Update, clip, norm};
-use compacter_tests::parity::{Case, Kind, assert_close, method};
+use compacter_tests::parity::{
+    Case, Kind, Tolerance, assert_close, assert_within, largest, method,
+};
 
 const COMPACTER: &str = "kind = 'compacter'\nn = 4\nreduction_factor = 4";
 const ADAPTER: &str = "kind = 'adapter'\nreduction_factor = 4";
@@ -53,6 +57,10 @@ fn check(case: &Case, toml: &str, file: &str, kind: Kind) {
             &expected["logits"],
             tolerance,
         );
+        let tolerance = Tolerance {
+            relative: tolerance,
+            absolute: rounding(dtype) * largest_gradient(&expected),
+        };
         let mut seen = 0;
         for parameter in trainables.parameters() {
             let found = trainables.slice(&flat, parameter).unwrap();
@@ -60,7 +68,7 @@ fn check(case: &Case, toml: &str, file: &str, kind: Kind) {
             let wanted = expected
                 .get(&name)
                 .unwrap_or_else(|| panic!("{file}: no {name} in the fixture"));
-            assert_close(
+            assert_within(
                 &format!("{file} {dtype:?} {name}"),
                 &found,
                 wanted,
@@ -74,6 +82,23 @@ fn check(case: &Case, toml: &str, file: &str, kind: Kind) {
             .count();
         assert_eq!(seen, all, "{file}: parameters with an expected gradient");
     }
+}
+
+/// Rounding noise beside the largest gradient of a model. The softmax of attention does
+/// not see a shift of all scores, so BERT's key biases have a gradient of exactly 0, which
+/// no floating-point sum of its terms gives.
+fn rounding(dtype: DType) -> f64 {
+    match dtype {
+        DType::F64 => 16.0 * f64::EPSILON,
+        _ => 16.0 * f64::from(f32::EPSILON),
+    }
+}
+
+fn largest_gradient(expected: &HashMap<String, Tensor>) -> f64 {
+    expected
+        .iter()
+        .filter(|(name, _)| name.starts_with("grad."))
+        .fold(0f64, |m, (_, gradient)| m.max(largest(gradient)))
 }
 
 #[test]

@@ -93,6 +93,36 @@ pub struct Placement {
     pub pooling: Pooling,
 }
 
+impl Network {
+    fn load(shape: &ModelShape, config: &str, loader: &mut Loader<'_>) -> Result<Self> {
+        let path = loader.weights.folder().join("config.json");
+        let parse = |e: serde_json::Error| Error::model(&path, e.to_string());
+        Ok(match shape.family {
+            Family::T5 => {
+                let config: t5::Config = serde_json::from_str(config).map_err(parse)?;
+                Self::T5(Box::new(T5::load(config, loader)?))
+            }
+            Family::Bert | Family::Roberta => {
+                let config: bert::Config = serde_json::from_str(config).map_err(parse)?;
+                let pooler = if shape.pooler {
+                    Pooler::Load
+                } else {
+                    Pooler::Skip
+                };
+                Self::Bert(Box::new(Bert::load(config, pooler, loader)?))
+            }
+        })
+    }
+
+    /// What a checkpoint may hold beside the backbone.
+    fn ignorable(&self) -> &'static [&'static str] {
+        match self {
+            Self::T5(_) => T5::IGNORABLE,
+            Self::Bert(_) => Bert::IGNORABLE,
+        }
+    }
+}
+
 impl Model {
     /// Loads the backbone in a folder that Hugging Face's libraries would load.
     ///
@@ -102,8 +132,7 @@ impl Model {
     pub fn load(folder: &Path, answer: Answer, placement: Placement) -> Result<Self> {
         let path = folder.join("config.json");
         let text = std::fs::read_to_string(&path).map_err(Error::io(&path, "read"))?;
-        let shape = ModelShape::from_config_json(&text, &path)?;
-        Self::build(Weights::open(folder)?, shape, &text, answer, placement)
+        Self::build(Weights::open(folder)?, &text, answer, placement)
     }
 
     /// Builds the model from tensors and the text of a `config.json`.
@@ -112,59 +141,34 @@ impl Model {
     /// As [`Self::load`].
     pub fn build(
         mut weights: Weights,
-        shape: ModelShape,
         config: &str,
         answer: Answer,
         placement: Placement,
     ) -> Result<Self> {
-        let folder = weights.folder().to_path_buf();
-        let Placement {
-            device,
-            dtype,
-            pooling,
-        } = placement;
-        let parse = |e: serde_json::Error| Error::model(folder.join("config.json"), e.to_string());
+        let path = weights.folder().join("config.json");
+        let mut shape = ModelShape::from_config_json(config, &path)?;
+        if !shape.has_decoder() && matches!(answer, Answer::Text { .. }) {
+            return Err(Error::model(
+                weights.folder(),
+                "an encoder cannot generate text: use a T5 model for a text-to-text task",
+            ));
+        }
+        shape.pooler &= placement.pooling == Pooling::Pooler;
         let mut loader = Loader {
             weights: &mut weights,
-            dtype,
-            device: device.clone(),
+            dtype: placement.dtype,
+            device: placement.device.clone(),
         };
-        let (network, ignorable) = match shape.family {
-            Family::T5 => {
-                let config: t5::Config = serde_json::from_str(config).map_err(parse)?;
-                (
-                    Network::T5(Box::new(T5::load(config, &mut loader)?)),
-                    T5::IGNORABLE,
-                )
-            }
-            Family::Bert | Family::Roberta => {
-                if matches!(answer, Answer::Text { .. }) {
-                    return Err(Error::model(
-                        folder,
-                        "an encoder cannot generate text: use a T5 model for a text-to-text task",
-                    ));
-                }
-                let config: bert::Config = serde_json::from_str(config).map_err(parse)?;
-                let pooler = if pooling == Pooling::Pooler {
-                    Pooler::Load
-                } else {
-                    Pooler::Skip
-                };
-                (
-                    Network::Bert(Box::new(Bert::load(config, pooler, &mut loader)?)),
-                    Bert::IGNORABLE,
-                )
-            }
-        };
-        weights.finish(ignorable)?;
+        let network = Network::load(&shape, config, &mut loader)?;
+        weights.finish(network.ignorable())?;
         Ok(Self {
             network,
             head: None,
             answer,
             shape,
-            device,
-            dtype,
-            pooling,
+            device: placement.device,
+            dtype: placement.dtype,
+            pooling: placement.pooling,
         })
     }
 

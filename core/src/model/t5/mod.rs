@@ -60,7 +60,7 @@ impl T5 {
     /// Fails if a tensor is missing or has another shape.
     pub fn load(config: Config, loader: &mut Loader<'_>) -> Result<Self> {
         let table = [config.vocab_size, config.d_model];
-        let shared = loader.take("shared.weight", &table)?.into();
+        let shared = loader.take(embedding_name(loader), &table)?.into();
         let encoder = Stack::load(&config, StackKind::Encoder, loader)?;
         let decoder = Stack::load(&config, StackKind::Decoder, loader)?;
         let head = if config.tie_word_embeddings {
@@ -134,6 +134,17 @@ impl T5 {
             other => linear(&hidden, &other.tensor()?),
         }
     }
+}
+
+/// The embedding's name in a checkpoint: some hold only the copy of one of the stacks.
+fn embedding_name(loader: &Loader<'_>) -> &'static str {
+    let names = [
+        "shared.weight",
+        "encoder.embed_tokens.weight",
+        "decoder.embed_tokens.weight",
+    ];
+    let held = names.into_iter().find(|name| loader.weights.contains(name));
+    held.unwrap_or(names[0])
 }
 
 impl Backbone for T5 {
