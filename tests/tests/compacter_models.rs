@@ -13,17 +13,21 @@ const COMPACTER: &str = "kind = 'compacter'\nn = 4\nreduction_factor = 4";
 
 #[test]
 fn gradients_of_every_form_agree_with_central_differences() {
-    for name in ["t5_v1_1", "bert"] {
+    // Projections do not know their backbone; placements do.
+    let projections = [
+        "rank = 2",
+        "fast = 'dense'\nslow = 'own'",
+        "positions = 'self-attention'\nleave_out = [0]",
+    ];
+    let placements = [
+        "convention = 'adapterhub'",
+        "convention = 'adapterhub'\npositions = 'feed-forward'",
+    ];
+    let all = [&projections[..], &placements].concat();
+    for (name, forms) in [("bert", &all[..]), ("t5_v1_1", &placements)] {
         let case = Case::read(name);
         let batch = case.batch(Kind::Classes);
-        for form in [
-            "rank = 2",
-            "slow = 'own'",
-            "fast = 'dense'\nslow = 'own'",
-            "positions = 'self-attention'\nleave_out = [0]",
-            "convention = 'adapterhub'",
-            "convention = 'adapterhub'\npositions = 'feed-forward'",
-        ] {
+        for form in forms {
             let method = method(&format!("{COMPACTER}\n{form}"));
             let expected = std::collections::HashMap::new();
             let (model, trainables) = case.install(&method, DType::F64, Kind::Classes, &expected);

@@ -5,6 +5,7 @@ use std::path::Path;
 use candle_core::{D, DType, Device, Tensor};
 
 use super::Pass;
+use super::answer::{Answer, Prediction};
 use super::bert::{self, Bert, Pooler};
 use super::head::{Head, first_rows, mean_pool};
 use super::loader::Loader;
@@ -44,42 +45,6 @@ pub enum Network {
     T5(Box<T5>),
     /// An encoder, which answers through a head.
     Bert(Box<Bert>),
-}
-
-/// The kind of answer that a task asks for.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Answer {
-    /// One of so many classes; a backbone that generates text scores each class by the
-    /// likelihood of its verbaliser.
-    Class {
-        /// Number of classes.
-        count: usize,
-        /// Token ids of each class's name, end marker included; empty for encoders.
-        verbalizers: Vec<Vec<u32>>,
-    },
-    /// A number.
-    Value,
-    /// Text of at most so many tokens.
-    Text {
-        /// Tokens.
-        longest: usize,
-    },
-}
-
-/// A model's answer to one input.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Prediction {
-    /// The likeliest class.
-    Class {
-        /// Its number.
-        class: usize,
-        /// Probability of each class.
-        scores: Vec<f64>,
-    },
-    /// A number.
-    Value(f64),
-    /// Token ids of generated text.
-    Text(Vec<u32>),
 }
 
 /// Where a model is to live and how it is to be held.
@@ -235,7 +200,10 @@ impl Model {
             Network::Bert(bert) => {
                 let outputs = self.outputs(bert, batch, pass)?;
                 let loss = known.then(|| self.head_loss(&outputs, batch)).transpose()?;
-                Ok((self.read(&outputs)?, loss.as_ref().map(scalar).transpose()?))
+                Ok((
+                    self.answer.read(&outputs)?,
+                    loss.as_ref().map(scalar).transpose()?,
+                ))
             }
         }
     }
@@ -336,18 +304,7 @@ impl Model {
         }
         Ok(scores
             .into_iter()
-            .map(|scores| likeliest(&scores))
-            .collect())
-    }
-
-    fn read(&self, outputs: &Tensor) -> Result<Vec<Prediction>> {
-        let rows = outputs.to_dtype(DType::F64)?.to_vec2::<f64>()?;
-        Ok(rows
-            .into_iter()
-            .map(|row| match self.answer {
-                Answer::Class { .. } => likeliest(&row),
-                Answer::Value | Answer::Text { .. } => Prediction::Value(row[0]),
-            })
+            .map(|scores| Prediction::likeliest(&scores))
             .collect())
     }
 }
@@ -373,21 +330,6 @@ impl Backbone for Model {
 
 fn texts(ids: Vec<Vec<u32>>) -> Vec<Prediction> {
     ids.into_iter().map(Prediction::Text).collect()
-}
-
-/// The class of the largest logit, the first of equals, with all probabilities.
-fn likeliest(logits: &[f64]) -> Prediction {
-    let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let class = logits
-        .iter()
-        .position(|&logit| logit == largest)
-        .unwrap_or(0);
-    let powers: Vec<f64> = logits.iter().map(|logit| (logit - largest).exp()).collect();
-    let sum: f64 = powers.iter().sum();
-    Prediction::Class {
-        class,
-        scores: powers.into_iter().map(|power| power / sum).collect(),
-    }
 }
 
 /// The value of a scalar tensor.

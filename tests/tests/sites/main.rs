@@ -7,12 +7,18 @@
 
 mod methods;
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
 use candle_core::{D, DType, Tensor};
+use compacter_core::Result;
 use compacter_core::cancel::CancelToken;
 use compacter_core::config::Method;
 use compacter_core::data::{Batch, Packed};
+use compacter_core::model::site::{Backbone, SiteSlot, SubLayer, SubLayerModule};
 use compacter_core::model::t5::{Encoded, T5};
 use compacter_core::model::{Model, Network, Pass};
+use compacter_core::ops::norm::rms_norm;
 use compacter_core::peft::{self, Builder, Trainables};
 use compacter_core::random::Key;
 use compacter_tests::gradient::{assert_gradient, shake};
@@ -138,6 +144,77 @@ fn a_sub_layer_hands_over_what_it_read() {
     for name in SMOOTH {
         is_neutral_at_first(name, methods::parallel_adapters);
         works(name, methods::parallel_adapters);
+    }
+}
+
+/// What sub-layers handed over in one pass, by the name of their site.
+type Seen = Arc<Mutex<BTreeMap<String, HandedOver>>>;
+
+#[derive(Clone)]
+struct HandedOver {
+    input: Tensor,
+    residual: Tensor,
+    normed_after: bool,
+}
+
+/// Leaves the sub-layer as it is and keeps what it handed over.
+struct Witness(String, Seen);
+
+impl SubLayerModule for Witness {
+    fn forward(&self, at: &SubLayer<'_>) -> Result<Tensor> {
+        let handed = HandedOver {
+            input: at.input.clone(),
+            residual: at.residual.clone(),
+            normed_after: at.norm.is_some(),
+        };
+        self.1.lock().unwrap().insert(self.0.clone(), handed);
+        at.plain()
+    }
+}
+
+/// Runs a model once; gives its weights by name too.
+fn witness(name: &str) -> (BTreeMap<String, HandedOver>, BTreeMap<String, Tensor>) {
+    let (mut model, batch) = plain(name);
+    let (seen, mut weights) = (Seen::default(), BTreeMap::new());
+    model
+        .visit_sites(&mut |site, slot| match slot {
+            SiteSlot::SubLayer(slot) => {
+                let witness = Witness(site.path.to_owned(), Arc::clone(&seen));
+                slot.install(Box::new(witness), site)
+            }
+            _ => Ok(()),
+        })
+        .unwrap();
+    model
+        .visit_weights(&mut |name, weight| {
+            weights.insert(name.to_owned(), weight.stored().clone());
+            Ok(())
+        })
+        .unwrap();
+    outputs(&model, &batch);
+    let seen = seen.lock().unwrap().clone();
+    (seen, weights)
+}
+
+#[test]
+fn t5_sub_layers_read_the_normed_residual() {
+    let (seen, weights) = witness("t5_v1_1");
+    assert_eq!(seen.len(), 2 * 2 + 2 * 3);
+    for (path, handed) in seen {
+        let weight = &weights[&format!("{path}.layer_norm.weight")];
+        let normed = rms_norm(&handed.residual, weight, 1e-6).unwrap();
+        assert_close(&path, &handed.input, &normed, 1e-12);
+        assert!(!handed.normed_after, "{path}");
+    }
+}
+
+#[test]
+fn bert_sub_layers_read_the_residual_and_are_normed_after() {
+    let (seen, _) = witness("bert");
+    assert_eq!(seen.len(), 2 * 2);
+    for (path, handed) in seen {
+        assert_eq!(numbers(&handed.input), numbers(&handed.residual), "{path}");
+        assert!(handed.normed_after, "{path}");
     }
 }
 

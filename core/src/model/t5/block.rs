@@ -140,10 +140,7 @@ impl AttentionLayer {
         memory: impl FnOnce(&MultiHead, &Rows<'_>) -> Result<Memory>,
     ) -> Result<Tensor> {
         let normed = self.norm.forward(x.rows)?;
-        let rows = Rows {
-            rows: &normed,
-            segments: x.segments,
-        };
+        let rows = Rows::new(&normed, x.segments);
         let memory = memory(&self.attention, &rows)?;
         let output = self.attention.attend(&rows, &memory, bias, pass)?;
         let branch = BranchOutput {

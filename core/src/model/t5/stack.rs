@@ -78,10 +78,7 @@ impl Stack {
             .bias(0..longest, longest, embedded.dtype(), embedded.device())?;
         let mut hidden = pass.dropout(&embedded, self.name)?;
         for block in &self.blocks {
-            let rows = Rows {
-                rows: &hidden,
-                segments: &segments,
-            };
+            let rows = Rows::new(&hidden, &segments);
             let attended =
                 block
                     .attention
@@ -110,20 +107,14 @@ impl Stack {
         let bias = bias.broadcast_add(&causal_mask(longest, dtype, &device)?)?;
         let mut hidden = pass.dropout(&embedded, self.name)?;
         for block in &self.blocks {
-            let rows = Rows {
-                rows: &hidden,
-                segments,
-            };
+            let rows = Rows::new(&hidden, segments);
             hidden = block
                 .attention
                 .forward(&rows, Some(&bias), pass, |attention, rows| {
                     attention.memory(rows.rows, rows.segments, pass)
                 })?;
             if let Some(cross) = &block.cross {
-                let rows = Rows {
-                    rows: &hidden,
-                    segments,
-                };
+                let rows = Rows::new(&hidden, segments);
                 hidden = cross.forward(&rows, None, pass, |attention, _| {
                     attention.memory(&encoded.hidden, &encoded.segments, pass)
                 })?;
@@ -167,10 +158,7 @@ impl Stack {
             .bias(position..position + 1, position + 1, dtype, &device)?;
         let mut hidden = embedded;
         for (block, cache) in self.blocks.iter().zip(caches) {
-            let rows = Rows {
-                rows: &hidden,
-                segments,
-            };
+            let rows = Rows::new(&hidden, segments);
             let BlockCache { own, encoder } = cache;
             hidden = block
                 .attention
@@ -184,10 +172,7 @@ impl Stack {
                     Ok(own.clone().expect("set in either arm above"))
                 })?;
             if let Some(cross) = &block.cross {
-                let rows = Rows {
-                    rows: &hidden,
-                    segments,
-                };
+                let rows = Rows::new(&hidden, segments);
                 hidden = cross.forward(&rows, None, pass, |_, _| Ok(encoder.clone()))?;
             }
             hidden = block.feed_forward.forward(&hidden, pass)?;
