@@ -1,8 +1,25 @@
 //! Tasks, their examples and the packed batches that a model sees.
 
 pub mod batch;
+pub mod order;
+mod permutation;
+pub mod source;
+mod split;
+pub mod task;
+pub mod template;
+pub mod tokenize;
 
 pub use batch::{Batch, Packed};
+pub use order::{BatchOrder, evaluation_batches};
+pub use permutation::torch_randperm;
+pub use source::Table;
+pub use task::{InputForm, Loader, Task, TaskData};
+pub use template::Template;
+pub use tokenize::{Input, Tokenizer};
+
+use std::path::PathBuf;
+
+use crate::Error;
 
 /// One text (or pair of texts) as token ids.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -36,4 +53,37 @@ pub struct Example {
     pub target: Vec<u32>,
     /// The answer.
     pub gold: Gold,
+}
+
+/// Refuses a setting of the task; who knows the configuration's file names it in its place.
+fn config(field: &str, message: impl Into<String>) -> Error {
+    Error::Config {
+        path: PathBuf::from("configuration"),
+        place: None,
+        field: field.to_owned(),
+        message: message.into(),
+    }
+}
+
+/// ` (did you mean …?)` where one of the names is close to what was written.
+fn nearest(written: &str, names: &[String]) -> String {
+    let distance = |name: &&String| strsim::damerau_levenshtein(written, name);
+    let near = names.iter().min_by_key(distance);
+    let near = near.filter(|name| distance(name) <= written.chars().count().div_ceil(3));
+    near.map_or_else(String::new, |name| format!(" (did you mean `{name}`?)"))
+}
+
+/// Names in a sentence: `` `a`, `b` ``; of very many, the first ones.
+fn quoted(names: &[String]) -> String {
+    const SHOWN: usize = 20;
+    let shown: Vec<String> = names
+        .iter()
+        .take(SHOWN)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let more = names.len().saturating_sub(SHOWN);
+    match more {
+        0 => shown.join(", "),
+        _ => format!("{} and {more} more", shown.join(", ")),
+    }
 }

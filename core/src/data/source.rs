@@ -1,0 +1,199 @@
+//! Tables of text read from JSONL, CSV, TSV and Parquet files.
+//!
+//! | extension  | form                                                                    |
+//! |------------|-------------------------------------------------------------------------|
+//! | `.jsonl`   | an object a line; values are strings, numbers or booleans               |
+//! | `.csv`     | a header line, commas, quoting as in RFC 4180                           |
+//! | `.tsv`     | a header line, tabs, no quoting: a `"` is a character like any other     |
+//! | `.parquet` | flat columns of strings, numbers or booleans (crate feature `parquet`)  |
+//!
+//! Text files are UTF-8, with or without a byte-order mark, with LF or CRLF. Blank lines are
+//! skipped. Whatever else is odd is an error that names the line: a table that was read
+//! holds exactly what the file says.
+
+mod csv;
+mod jsonl;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod tsv;
+
+use std::path::{Path, PathBuf};
+
+use crate::{Error, Result};
+
+const KNOWN: &str = ".jsonl, .csv, .tsv or .parquet";
+
+/// A table of text in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    path: PathBuf,
+    columns: Vec<String>,
+    cells: Vec<String>, // [row, column]
+    lines: Vec<usize>,  // [row]
+}
+
+impl Table {
+    /// Reads a file in the form that its extension says.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] when the file cannot be read; [`Error::Data`], with the line at fault,
+    /// when its extension is not known or its content is not a table with at least one row.
+    pub fn read(path: &Path) -> Result<Self> {
+        let extension = path.extension().unwrap_or_default().to_string_lossy();
+        let parse = match extension.to_ascii_lowercase().as_str() {
+            "jsonl" => jsonl::parse,
+            "csv" => csv::parse,
+            "tsv" => tsv::parse,
+            "parquet" => return read_parquet(path)?.filled(),
+            "" => {
+                let message = format!("no extension says how to read it; known are {KNOWN}");
+                return Err(Error::data(path, None, message));
+            }
+            other => {
+                let message = format!("cannot read `.{other}` files; known are {KNOWN}");
+                return Err(Error::data(path, None, message));
+            }
+        };
+        let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
+        parse(path, text(path, &bytes)?)?.filled()
+    }
+
+    /// An empty table with these columns; refuses two of one name.
+    fn with_columns(path: &Path, line: Option<usize>, columns: Vec<String>) -> Result<Self> {
+        for (at, name) in columns.iter().enumerate() {
+            if let Some(first) = columns[..at].iter().position(|other| other == name) {
+                let (first, second) = (first + 1, at + 1);
+                let message = format!("columns {first} and {second} are both named `{name}`");
+                return Err(Error::data(path, line, message));
+            }
+        }
+        Ok(Self {
+            path: path.to_path_buf(),
+            columns,
+            cells: Vec::new(),
+            lines: Vec::new(),
+        })
+    }
+
+    /// Appends a row; refuses one that has not a cell for each column.
+    fn push(&mut self, line: usize, cells: impl IntoIterator<Item = String>) -> Result<()> {
+        let before = self.cells.len();
+        self.cells.extend(cells);
+        let (found, expected) = (self.cells.len() - before, self.columns.len());
+        if found != expected {
+            let message = format!("expected {expected} cells, found {found}");
+            return Err(self.error(line, message));
+        }
+        self.lines.push(line);
+        Ok(())
+    }
+
+    fn filled(self) -> Result<Self> {
+        if self.lines.is_empty() {
+            return Err(Error::data(&self.path, None, "has no rows"));
+        }
+        Ok(self)
+    }
+
+    fn error(&self, line: usize, message: impl Into<String>) -> Error {
+        Error::data(&self.path, Some(line), message)
+    }
+
+    /// The file that the table was read from.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The names of the columns, in the file's order.
+    #[must_use]
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// The text of a cell.
+    ///
+    /// # Panics
+    ///
+    /// When the table has no such row or column.
+    #[must_use]
+    pub fn cell(&self, row: usize, column: usize) -> &str {
+        let width = self.columns.len();
+        assert!(column < width, "column {column} of {width}");
+        &self.cells[row * width + column]
+    }
+
+    /// The line of the file, counted from 1, that a row starts at; in a Parquet file, which
+    /// has no lines, the row's number counted from 1.
+    ///
+    /// # Panics
+    ///
+    /// When the table has no such row.
+    #[must_use]
+    pub fn line(&self, row: usize) -> usize {
+        self.lines[row]
+    }
+
+    /// Finds a column by its name, which the setting `named_by` of the configuration gives.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Data`] with the nearest name and the columns that there are.
+    pub fn column(&self, name: &str, named_by: &str) -> Result<usize> {
+        let found = self.columns.iter().position(|column| column == name);
+        found.ok_or_else(|| {
+            let near = super::nearest(name, &self.columns);
+            let there = super::quoted(&self.columns);
+            let message = format!(
+                "no column `{name}`, which {named_by} names{near}; the columns are {there}"
+            );
+            Error::data(&self.path, None, message)
+        })
+    }
+}
+
+#[cfg(feature = "parquet")]
+fn read_parquet(path: &Path) -> Result<Table> {
+    parquet::read(path)
+}
+
+#[cfg(not(feature = "parquet"))]
+fn read_parquet(path: &Path) -> Result<Table> {
+    let message = "this build does not read Parquet files: build it with the feature `parquet`, \
+                   or convert the file to .jsonl";
+    Err(Error::data(path, None, message))
+}
+
+/// The text of a file without its byte-order mark.
+fn text<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    match std::str::from_utf8(bytes) {
+        Ok(text) if text.trim().is_empty() => Err(Error::data(path, None, "is empty")),
+        Ok(text) => Ok(text),
+        Err(error) => {
+            let (valid, rest) = bytes.split_at(error.valid_up_to());
+            let line = 1 + valid.iter().filter(|&&byte| byte == b'\n').count();
+            let byte = rest.first().copied().unwrap_or_default();
+            let message = format!("not UTF-8 (byte 0x{byte:02x}): convert the file to UTF-8");
+            Err(Error::data(path, Some(line), message))
+        }
+    }
+}
+
+/// The lines that are not blank, with their numbers and without their ends.
+fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    (1..)
+        .zip(text.split('\n'))
+        .map(|(number, line)| (number, line.strip_suffix('\r').unwrap_or(line)))
+        .filter(|(_, line)| !line.is_empty())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+//! Parquet files, through the row interface: task files are small, and Arrow is not.
+
+use std::fs::File;
+use std::path::Path;
+
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::{Field, Row};
+
+use super::Table;
+use crate::{Error, Result};
+
+pub(super) fn read(path: &Path) -> Result<Table> {
+    let file = File::open(path).map_err(Error::io(path, "read"))?;
+    if file.metadata().map_err(Error::io(path, "read"))?.is_dir() {
+        let source = std::io::Error::from(std::io::ErrorKind::IsADirectory);
+        return Err(Error::io(path, "read")(source));
+    }
+    let unreadable = |error: parquet::errors::ParquetError| {
+        Error::data(path, None, format!("cannot be read as Parquet: {error}"))
+    };
+    let reader = SerializedFileReader::new(file).map_err(unreadable)?;
+    let schema = reader.metadata().file_metadata().schema();
+    let names = schema
+        .get_fields()
+        .iter()
+        .map(|field| field.name().to_owned());
+    let mut table = Table::with_columns(path, None, names.collect())?;
+    for (number, row) in (1..).zip(reader.get_row_iter(None).map_err(unreadable)?) {
+        let cells = cells(&row.map_err(unreadable)?)
+            .map_err(|message| Error::data(path, Some(number), message))?;
+        table.push(number, cells)?;
+    }
+    Ok(table)
+}
+
+fn cells(row: &Row) -> Result<Vec<String>, String> {
+    row.get_column_iter()
+        .map(|(name, field)| scalar(name, field))
+        .collect()
+}
+
+fn scalar(name: &str, field: &Field) -> Result<String, String> {
+    let refused = |kind: &str| {
+        let must = "a value must be a string, a number or a boolean";
+        Err(format!("`{name}` is {kind}; {must}"))
+    };
+    match field {
+        Field::Str(text) => Ok(text.clone()),
+        // Files of old writers do not say which of their bytes are text.
+        Field::Bytes(bytes) => match std::str::from_utf8(bytes.data()) {
+            Ok(text) => Ok(text.to_owned()),
+            Err(_) => refused("not UTF-8"),
+        },
+        Field::Float16(value) => Ok(value.to_string()),
+        // Not the crate's own form, which has exponents where nobody expects them.
+        Field::Float(value) => Ok(value.to_string()),
+        Field::Double(value) => Ok(value.to_string()),
+        Field::Null => refused("null"),
+        Field::Group(_) => refused("a group"),
+        Field::ListInternal(_) => refused("a list"),
+        Field::MapInternal(_) => refused("a map"),
+        Field::Date(_)
+        | Field::TimeMillis(_)
+        | Field::TimeMicros(_)
+        | Field::TimestampMillis(_)
+        | Field::TimestampMicros(_) => refused("a date or time"),
+        number_or_boolean => Ok(number_or_boolean.to_string()),
+    }
+}

@@ -1,0 +1,223 @@
+//! Tasks: what is asked, how rows become inputs and answers, and what is measured.
+//!
+//! A task is the same for every backbone. An encoder answers a classification by choosing a
+//! label and a regression by a number; an encoder-decoder writes the label, or the number
+//! with one decimal (the reference's form for STS-B), as text.
+
+mod answer;
+mod plan;
+
+use std::path::Path;
+
+use self::answer::Answers;
+use self::plan::{Plan, Source};
+use super::split::choose;
+use super::tokenize::map_all;
+use super::{Example, Gold, Input, Table, Tokenizer};
+use crate::Result;
+use crate::config::{TaskConfig, TaskKind};
+
+/// How a backbone takes its inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InputForm {
+    /// A text or a pair of texts; the answer is not part of what the backbone reads.
+    Encoder,
+    /// One text, and the answer as text.
+    EncoderDecoder,
+}
+
+/// What turns rows into examples.
+#[derive(Clone, Copy)]
+pub struct Loader<'a> {
+    /// The model's tokenizer.
+    pub tokenizer: &'a Tokenizer,
+    /// How the model takes its inputs.
+    pub form: InputForm,
+    /// Says whether to stop; asked before each example.
+    pub cancelled: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// A task.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Task {
+    kind: TaskKind,
+    labels: Vec<String>,
+    verbalizers: Vec<Vec<u32>>,
+    source: Source,
+    label: String,
+    max_length: usize,
+    max_target_length: usize,
+}
+
+/// A task with the examples of its splits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskData {
+    /// The task.
+    pub task: Task,
+    /// What is trained on.
+    pub train: Vec<Example>,
+    /// What decides which checkpoint is best.
+    pub validation: Vec<Example>,
+    /// What is looked at last.
+    pub test: Option<Vec<Example>>,
+}
+
+/// Whether rows must have an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerColumn {
+    /// A file without the column is refused.
+    Needed,
+    /// In a file without the column, the answers are [`Gold::Unknown`].
+    Optional,
+}
+
+impl TaskData {
+    /// Reads a task's files.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::Error::Config`] for settings that are missing, unknown or at odds;
+    /// [`crate::Error::Data`] and [`crate::Error::Io`] for what is wrong with a file;
+    /// [`crate::Error::Cancelled`].
+    pub fn load(config: &TaskConfig, seed: u64, loader: &Loader<'_>) -> Result<Self> {
+        let plan = Plan::new(config, loader.form)?;
+        let read = |path: Option<&Path>| path.map(Table::read).transpose();
+        let train = Table::read(plan.train)?;
+        let validation = read(config.validation.as_deref())?;
+        let test = read(config.test.as_deref())?;
+        let split = choose(train.rows(), seed, plan.held_out, config.max_train_samples)?;
+
+        let task = Task::new(plan, &config.labels, &train, loader)?;
+        let needed = AnswerColumn::Needed;
+        let all = |table: &Table| task.examples(table, &all_rows(table), needed, loader);
+        Ok(Self {
+            validation: match &validation {
+                Some(table) => all(table)?,
+                None => task.examples(&train, &split.validation, needed, loader)?,
+            },
+            train: task.examples(&train, &split.train, needed, loader)?,
+            test: test.as_ref().map(all).transpose()?,
+            task,
+        })
+    }
+}
+
+impl Task {
+    fn new(plan: Plan<'_>, names: &[String], train: &Table, loader: &Loader<'_>) -> Result<Self> {
+        let column = train.column(plan.label, "task.label")?;
+        let labels = match plan.kind {
+            TaskKind::Classification if names.is_empty() => answer::distinct(train, column)?,
+            _ => names.to_vec(),
+        };
+        let verbalizers = match loader.form {
+            InputForm::Encoder => Vec::new(),
+            InputForm::EncoderDecoder => answer::verbalizers(&labels, loader.tokenizer)?,
+        };
+        Ok(Self {
+            kind: plan.kind,
+            labels,
+            verbalizers,
+            source: plan.source,
+            label: plan.label.to_owned(),
+            max_length: plan.max_length,
+            max_target_length: plan.max_target_length,
+        })
+    }
+
+    /// What kind of answer is asked for.
+    #[must_use]
+    pub fn kind(&self) -> TaskKind {
+        self.kind
+    }
+
+    /// The names of the classes, in the order of their numbers; empty for other tasks.
+    #[must_use]
+    pub fn labels(&self) -> &[String] {
+        &self.labels
+    }
+
+    /// The token ids of each label, end marker included; empty for encoders.
+    #[must_use]
+    pub fn verbalizers(&self) -> &[Vec<u32>] {
+        &self.verbalizers
+    }
+
+    /// The names of the task's metrics, the main one first.
+    ///
+    /// `f1` is that of class 1 where there are two classes, else the mean over all classes.
+    #[must_use]
+    pub fn metrics(&self) -> &'static [&'static str] {
+        match self.kind {
+            TaskKind::Classification => &["accuracy", "f1", "matthews"],
+            TaskKind::Regression => &["pearson", "spearman"],
+            TaskKind::TextToText => &["exact_match"],
+        }
+    }
+
+    /// The metric that decides which checkpoint is best, unless the configuration names one.
+    #[must_use]
+    pub fn main_metric(&self) -> &'static str {
+        self.metrics()[0]
+    }
+
+    /// Reads all rows of another file, such as one to predict.
+    ///
+    /// # Errors
+    ///
+    /// As [`TaskData::load`].
+    pub fn read(
+        &self,
+        path: &Path,
+        answers: AnswerColumn,
+        loader: &Loader<'_>,
+    ) -> Result<Vec<Example>> {
+        let table = Table::read(path)?;
+        self.examples(&table, &all_rows(&table), answers, loader)
+    }
+
+    fn examples(
+        &self,
+        table: &Table,
+        rows: &[usize],
+        answers: AnswerColumn,
+        loader: &Loader<'_>,
+    ) -> Result<Vec<Example>> {
+        let there = table.columns().contains(&self.label);
+        let answers = match answers {
+            AnswerColumn::Optional if !there => None,
+            _ => Some(Answers::new(self, table, loader)?),
+        };
+        let inputs = self.source.bind(table)?;
+        let example = |&row: &usize| {
+            let Input { text, pair } = inputs.fill(row);
+            let source = loader
+                .tokenizer
+                .encode(&text, pair.as_deref(), self.max_length)?;
+            let (gold, target) = match &answers {
+                Some(answers) => answers.of(row)?,
+                None => (Gold::Unknown, Vec::new()),
+            };
+            Ok(Example {
+                source,
+                target,
+                gold,
+            })
+        };
+        map_all(rows, loader.cancelled, example)
+    }
+}
+
+fn all_rows(table: &Table) -> Vec<usize> {
+    (0..table.rows()).collect()
+}
+
+impl std::fmt::Debug for Loader<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Loader")
+            .field("form", &self.form)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
