@@ -1,4 +1,4 @@
-//! Seeded permutations that equal PyTorch's, so that a split or a subset drawn here is the
+//! Seeded permutations that equal those of `torch`, so that a split or a subset drawn here is the
 //! one that the reference implementation trains on.
 //!
 //! `torch.randperm(n, generator=torch.Generator().manual_seed(seed))` on the CPU draws from
@@ -8,12 +8,12 @@
 //! r = 0 … n−1;  for i in 0 … n−2:  swap(r[i], r[i + draw() mod (n − i)])
 //! ```
 
-/// From this many items on PyTorch draws 64 bits a time and fills the permutation in place.
+/// From this many items on `torch` draws 64 bits a time and fills the permutation in place.
 const WIDE: usize = u32::MAX as usize / 20;
 
 /// Returns the permutation of `0..n` that `torch.randperm` gives on the CPU.
 ///
-/// PyTorch seeds its generator with the low 32 bits of the seed, so seeds that differ by a
+/// `torch` seeds its generator with the low 32 bits of the seed, so seeds that differ by a
 /// multiple of 2³² give the same permutation here too.
 ///
 /// # Examples
@@ -35,7 +35,7 @@ pub fn torch_randperm(n: usize, seed: u64) -> Vec<usize> {
     order
 }
 
-/// PyTorch's way for large `n`: each item takes a random earlier place.
+/// The way of `torch` for large `n`: each item takes a random earlier place.
 fn inside_out(n: usize, generator: &mut Mt19937) -> Vec<usize> {
     let mut order = vec![0; n];
     for i in 0..n {
@@ -113,7 +113,7 @@ mod tests {
     /// Cases up to this size take no time.
     const COMMON: usize = 1_000_000;
 
-    /// What PyTorch gave: the ends of a permutation and a checksum of all of it.
+    /// What `torch` gave: the ends of a permutation and a checksum of all of it.
     #[derive(Deserialize)]
     struct Case {
         n: usize,

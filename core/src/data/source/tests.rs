@@ -121,9 +121,25 @@ fn parquet_needs_its_feature() {
     assert!(message.contains("feature `parquet`"), "{message}");
 }
 
+/// A file's name and content, and what its refusal says.
+type Broken<'a> = (&'a str, &'a [u8], &'a str);
+
+fn assert_refused(cases: &[Broken<'_>]) {
+    for (name, bytes, expected) in cases {
+        let shown = String::from_utf8_lossy(bytes);
+        match read(name, bytes) {
+            Ok(_) => panic!("{name} {shown:?} was read"),
+            Err(error) => {
+                let message = error.to_string();
+                assert!(message.contains(expected), "{shown:?}: {message}");
+            }
+        }
+    }
+}
+
 #[test]
-fn broken_files_are_refused_with_their_line_and_the_reason() {
-    let cases: &[(&str, &[u8], &str)] = &[
+fn broken_tables_are_refused_with_their_line_and_the_reason() {
+    assert_refused(&[
         (
             "a.txt",
             b"text\n",
@@ -133,7 +149,6 @@ fn broken_files_are_refused_with_their_line_and_the_reason() {
         ("data", b"text\n", "no extension says how to read it"),
         ("a.tsv", b"", "a.tsv: is empty"),
         ("a.csv", b"\n\n  \n", "a.csv: is empty"),
-        ("a.jsonl", b"\xef\xbb\xbf", "a.jsonl: is empty"),
         ("a.tsv", b"text\tlabel\n", "a.tsv: has no rows"),
         ("a.csv", b"text,label", "a.csv: has no rows"),
         (
@@ -146,7 +161,6 @@ fn broken_files_are_refused_with_their_line_and_the_reason() {
             b"caf\xe9,label\n",
             "a.csv:1: not UTF-8 (byte 0xe9)",
         ),
-        ("a.jsonl", b"{\"a\": \"\xc3\"}", "a.jsonl:1: not UTF-8"),
         ("a.tsv", b"t\0e\0x\0t\0\xfe\xff", "not UTF-8 (byte 0xfe)"),
         (
             "a.tsv",
@@ -183,6 +197,14 @@ fn broken_files_are_refused_with_their_line_and_the_reason() {
             b"\na,a\n1,2\n",
             "a.csv:2: columns 1 and 2 are both named `a`",
         ),
+    ]);
+}
+
+#[test]
+fn broken_objects_are_refused_with_their_line_and_the_reason() {
+    assert_refused(&[
+        ("a.jsonl", b"\xef\xbb\xbf", "a.jsonl: is empty"),
+        ("a.jsonl", b"{\"a\": \"\xc3\"}", "a.jsonl:1: not UTF-8"),
         (
             "a.jsonl",
             b"{\"a\": 1}\n{\"a\": 1,\n",
@@ -219,17 +241,7 @@ fn broken_files_are_refused_with_their_line_and_the_reason() {
         ),
         ("a.jsonl", b"{\"a\": null}\n", "a.jsonl:1: `a` is null"),
         ("a.jsonl", b"{}\n", "a.jsonl:1: has no keys"),
-    ];
-    for (name, bytes, expected) in cases {
-        let shown = String::from_utf8_lossy(bytes);
-        match read(name, bytes) {
-            Ok(_) => panic!("{name} {shown:?} was read"),
-            Err(error) => {
-                let message = error.to_string();
-                assert!(message.contains(expected), "{shown:?}: {message}");
-            }
-        }
-    }
+    ]);
 }
 
 #[test]
