@@ -169,8 +169,11 @@ fn cancelling_stops_the_work_soon() {
     assert!(asked.load(Ordering::Relaxed) >= 10);
 }
 
+/// Names and contents.
+type Files<'a> = &'a [(&'a str, &'a [u8])];
+
 /// Writes files into a folder and loads the tokenizer there.
-fn load(files: &[(&str, &[u8])]) -> Result<Tokenizer> {
+fn load(files: Files<'_>) -> Result<Tokenizer> {
     let folder = tempfile::tempdir().unwrap();
     for (name, bytes) in files {
         std::fs::write(folder.path().join(name), bytes).unwrap();
@@ -187,7 +190,7 @@ fn broken_tokenizers_are_refused_with_file_and_reason() {
     let added = br#"{"added_tokens_decoder": {"999": {"content": "<new>"}}}"#;
     let strange = br#"{"eos_token": "<end>"}"#;
     let no_sentinels = br#"{"extra_ids": "many"}"#;
-    let cases: [(&[(&str, &[u8])], &str); 12] = [
+    let cases: [(Files<'_>, &str); 12] = [
         (
             &[],
             "holds no tokenizer: looked for tokenizer.json, vocab.txt and spiece.model",
