@@ -54,6 +54,7 @@ impl Answer {
 
 impl Prediction {
     /// The class of the largest logit, the first of equals, with all probabilities.
+    #[expect(clippy::float_cmp, reason = "the largest is one of them")]
     pub(super) fn likeliest(logits: &[f64]) -> Self {
         let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let class = logits

@@ -115,7 +115,7 @@ fn generates(install: Install) {
     assert_eq!(texts, alone);
 
     let targets: Vec<Vec<u32>> = texts.iter().map(|text| with_end(t5, text)).collect();
-    let types = vec![0; LONGEST];
+    let types = [0; LONGEST];
     let packed = targets.iter().map(|ids| (&ids[..], &types[..ids.len()]));
     let target = Packed::new(packed);
     let logits = t5.decode(&encoded, &target, &Pass::EVALUATION).unwrap();
@@ -135,7 +135,7 @@ fn generate(t5: &T5, source: &Packed) -> (Encoded, Vec<Vec<u32>>) {
 
 /// A generated text with the end marker that it was cut at.
 fn with_end(t5: &T5, text: &[u32]) -> Vec<u32> {
-    let end = (text.len() < LONGEST).then_some(t5.config.eos_token_id as u32);
+    let end = (text.len() < LONGEST).then_some(u32::try_from(t5.config.eos_token_id).unwrap());
     text.iter().copied().chain(end).collect()
 }
 

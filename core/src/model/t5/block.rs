@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::super::attention::{Memory, MultiHead, Rows, through};
+use super::super::attention::{AttentionSlots, Memory, MultiHead, Rows, through};
 use super::super::layers::{BranchOutput, Junction};
 use super::super::loader::Loader;
 use super::super::site::{
@@ -114,7 +114,7 @@ impl AttentionLayer {
             heads: config.num_heads,
             scale: 1.0,
             place: (place.stack, place.block, place.branch),
-            slots: Default::default(),
+            slots: AttentionSlots::default(),
             path,
         };
         let norm = loader.rms_norm(

@@ -23,8 +23,8 @@ use super::site::{Backbone, SiteVisitor, Stack as StackKind, WeightVisitor};
 use super::{Linear, Pass, Weight};
 use crate::Result;
 use crate::data::Packed;
-use crate::ops::Segments;
 use crate::ops::linear::{cast, frozen_linear, linear};
+use crate::ops::{Segments, index};
 use stack::Stack;
 
 /// An encoder-decoder.
@@ -98,16 +98,15 @@ impl T5 {
     pub fn decode(&self, encoded: &Encoded, target: &Packed, pass: &Pass) -> Result<Tensor> {
         let embedded = self.embed(&self.shift_right(target))?;
         let segments = Segments::new(&target.offsets, self.dtype, &self.device)?;
-        let hidden = self.decoder.decode(embedded, &segments, encoded, pass)?;
+        let hidden = self.decoder.decode(&embedded, &segments, encoded, pass)?;
         self.logits(&hidden, pass)
     }
 
     /// The id that every target sequence starts from.
     #[must_use]
     pub fn start_id(&self) -> u32 {
-        self.config
-            .decoder_start_token_id
-            .unwrap_or(self.config.pad_token_id) as u32
+        let start = self.config.decoder_start_token_id;
+        index(start.unwrap_or(self.config.pad_token_id))
     }
 
     fn shift_right(&self, target: &Packed) -> Vec<u32> {

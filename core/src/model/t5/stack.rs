@@ -93,7 +93,7 @@ impl Stack {
     /// Decodes whole target sequences at once, each token seeing the ones before it.
     pub(super) fn decode(
         &self,
-        embedded: Tensor,
+        embedded: &Tensor,
         segments: &Segments,
         encoded: &Encoded,
         pass: &Pass,
@@ -105,7 +105,7 @@ impl Stack {
         );
         let bias = self.relative.bias(0..longest, longest, dtype, &device)?;
         let bias = bias.broadcast_add(&causal_mask(longest, dtype, &device)?)?;
-        let mut hidden = pass.dropout(&embedded, self.name)?;
+        let mut hidden = pass.dropout(embedded, self.name)?;
         for block in &self.blocks {
             let rows = Rows::new(&hidden, segments);
             hidden = block
@@ -165,7 +165,7 @@ impl Stack {
                 .forward(&rows, Some(&bias), pass, |attention, rows| {
                     match own {
                         Some(past) => {
-                            past.extend(&attention.project(rows.rows, segments, pass)?)?
+                            past.extend(&attention.project(rows.rows, segments, pass)?)?;
                         }
                         None => *own = Some(attention.memory(rows.rows, segments, pass)?),
                     }
@@ -196,7 +196,7 @@ impl Stack {
     }
 
     pub(super) fn visit_sites(&mut self, visit: &mut SiteVisitor<'_>) -> Result<()> {
-        let first = self.blocks.first().map_or(0, |block| block.index());
+        let first = self.blocks.first().map_or(0, Block::index);
         let site = |path, block| Site {
             path,
             stack: self.kind,
@@ -210,7 +210,7 @@ impl Stack {
         for block in &mut self.blocks {
             block.visit_sites(visit)?;
         }
-        let last = self.blocks.last().map_or(0, |block| block.index());
+        let last = self.blocks.last().map_or(0, Block::index);
         let path = self.norm.path.clone();
         let site = Site {
             path: &path,
