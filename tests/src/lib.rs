@@ -6,3 +6,4 @@
 
 pub mod parity;
 pub mod program;
+pub mod runs;

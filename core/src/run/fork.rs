@@ -5,8 +5,7 @@ use std::path::Path;
 
 use toml_edit::DocumentMut;
 
-use super::folder::{checked, taken};
-use super::{Checkpoint, Keep, Origin, RunFolder, atomic};
+use super::{Checkpoint, Keep, Origin, RunFolder, atomic, free};
 use crate::{Error, Result};
 
 /// Starts a run beside `run` from its checkpoint of step `at`, or from its last one.
@@ -22,10 +21,8 @@ use crate::{Error, Result};
 /// are) or the name is taken; [`Error::Checkpoint`] when the checkpoint is damaged.
 pub fn fork(run: &RunFolder, at: Option<u64>, name: &str) -> Result<RunFolder> {
     let directory = run.path().parent().unwrap_or(Path::new("."));
-    let path = directory.join(checked(directory, name)?);
-    if path.exists() {
-        return Err(taken(&path));
-    }
+    free(directory, name)?;
+    let path = directory.join(name);
     let step = chosen(run, at)?;
     let unfinished = directory.join(format!(".tmp-{}-{name}", std::process::id()));
     // The rename refuses a folder that has come up meanwhile, unless that is empty.

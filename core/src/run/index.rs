@@ -116,13 +116,31 @@ impl Checkpoints {
             best: best.filter(|step| steps.contains(step)).map(folder_name),
         })?;
         if keep == Keep::BestAndLast {
-            let stays = |step: u64| step == state.step || Some(step) == best;
-            for step in steps.into_iter().filter(|&step| !stays(step)) {
-                let folder = self.folder(step);
-                fs::remove_dir_all(&folder).map_err(Error::io(&folder, "remove"))?;
-            }
+            self.prune()?;
         }
         Ok(folder)
+    }
+
+    /// Removes all checkpoints but the last and the best.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when one cannot be removed, and those of [`Self::best`].
+    pub fn prune(&self) -> Result<()> {
+        let stays = [self.last()?, self.best()?];
+        for step in self.steps()? {
+            if !stays.contains(&Some(step)) {
+                self.remove(step)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the checkpoint of a step.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be removed.
+    pub fn remove(&self, step: u64) -> Result<()> {
+        atomic::remove_dir(&self.folder(step))
     }
 
     /// Brings the folder in order after a process died in it, and makes it where there is none.

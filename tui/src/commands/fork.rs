@@ -2,6 +2,7 @@
 
 use compacter_core::Result;
 use compacter_core::config::RunConfig;
+use compacter_core::run::watch::ConfigWatch;
 use compacter_core::run::{RunFolder, Start, fork};
 
 use super::train::{Format, Live, train};
@@ -17,6 +18,7 @@ pub(crate) fn run(args: &Fork) -> Result<Exit> {
     // Refused before anything is made.
     RunConfig::load(&run.config_path(), &args.overrides)?;
     let new = fork(&run, args.at, &name)?;
+    let watch = ConfigWatch::start(&[new.config_path()], &args.overrides)?;
     let mut config = RunConfig::load(&new.config_path(), &args.overrides)?;
     if let Some(directory) = new.path().parent() {
         config.output.directory = directory.to_path_buf();
@@ -26,15 +28,7 @@ pub(crate) fn run(args: &Fork) -> Result<Exit> {
     } else {
         Format::Plain
     };
-    train(
-        config,
-        Start::Resume,
-        Live {
-            file: None,
-            overrides: &[],
-            format,
-        },
-    )
+    train(config, Start::Resume, Live { watch, format })
 }
 
 /// `<run>-fork`, or the first `<run>-fork-2`, … that is not taken.
