@@ -122,8 +122,9 @@ mod tests {
         assert_eq!(new.checkpoints().steps().unwrap(), [100, 200]);
         assert_eq!(new.checkpoints().best().unwrap(), Some(100));
         assert_eq!(new.history().unwrap(), History::default());
-        let config = fs::read_to_string(new.config_path()).unwrap();
-        assert_eq!(config, "name = \"other\"\n");
+        let config = "name = \"other\"\n".to_owned();
+        let written = fs::read_to_string(new.config_path()).unwrap();
+        assert!(written.ends_with(&config), "{written}");
 
         let started = start(directory.path(), "other", Start::Resume).unwrap();
         let Started::Resume { resume, .. } = started else {

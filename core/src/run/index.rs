@@ -216,6 +216,27 @@ mod tests {
     }
 
     #[test]
+    fn pruning_leaves_the_best_and_the_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let all = checkpoints(&folder);
+        all.prune().unwrap();
+        for (step, best) in [
+            (100, None),
+            (200, Some(200)),
+            (300, Some(200)),
+            (400, Some(200)),
+        ] {
+            all.save(&example(step, best), Keep::All).unwrap();
+        }
+        all.prune().unwrap();
+        assert_eq!(all.steps().unwrap(), [200, 400]);
+        all.remove(400).unwrap();
+        assert_eq!(all.steps().unwrap(), [200]);
+        // Nothing else is left but the index.
+        assert_eq!(fs::read_dir(all.path()).unwrap().count(), 2);
+    }
+
+    #[test]
     fn a_save_that_fails_removes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let all = checkpoints(&folder);

@@ -1,6 +1,5 @@
 //! Which examples come when, for how many steps, and at which learning rate.
 
-use super::prepare::Prepared;
 use super::schedule::{Schedule, Shape, warmup_steps};
 use crate::config::RunConfig;
 use crate::data::order::BatchOrder;
@@ -28,20 +27,15 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The plan of a run in the state given; a fresh state learns its length from it.
-    pub(super) fn new(prepared: &Prepared, order: Order, state: &mut State) -> Self {
-        let lengths = prepared
-            .data
-            .train
-            .iter()
-            .map(|e| e.source.ids.len())
-            .collect();
-        let schedule = Schedule::new(Shape {
-            kind: prepared.config.train.schedule,
-            peak: prepared.config.learning_rate(),
-            warmup_steps: 0,
-            total_steps: 1,
-        });
+    /// The plan of a run in the state given, over examples of the `lengths` given in tokens;
+    /// a fresh state learns its length from it.
+    pub(super) fn new(
+        config: &RunConfig,
+        lengths: Vec<usize>,
+        order: Order,
+        state: &mut State,
+    ) -> Self {
+        let schedule = Schedule::new(shape(config, state));
         let mut plan = Self {
             order,
             lengths,
@@ -50,11 +44,11 @@ impl Plan {
             unsettled: false,
         };
         let fresh = state.layout.is_none();
-        plan.lay_out(&prepared.config, state);
+        plan.lay_out(config, state);
         if fresh {
-            state.total_steps = plan.total_steps(&prepared.config, state);
+            state.total_steps = plan.total_steps(config, state);
         }
-        plan.schedule = Schedule::resumed(shape(&prepared.config, state), state.anchor);
+        plan.schedule = Schedule::resumed(shape(config, state), state.anchor);
         plan
     }
 
@@ -149,3 +143,6 @@ fn shape(config: &RunConfig, state: &State) -> Shape {
         total_steps: state.total_steps,
     }
 }
+
+#[cfg(test)]
+mod tests;

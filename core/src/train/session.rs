@@ -105,7 +105,9 @@ impl Trainer {
             control,
             cancel,
         } = connections;
-        let plan = Plan::new(&prepared, order, &mut state);
+        let examples = prepared.data.train.iter();
+        let lengths = examples.map(|example| example.source.ids.len()).collect();
+        let plan = Plan::new(&prepared.config, lengths, order, &mut state);
         Ok(Self {
             optimizer: AdamW::new(prepared.trainables.values())?,
             prepared,
