@@ -32,7 +32,8 @@ fn run(mut config: RunConfig, mut state: State, edits: &Edits<'_>) -> Course {
     let mut plan = plan(&config, &mut state);
     let mut course = Course::default();
     while state.step < state.total_steps {
-        for (_, edit) in edits.iter().filter(|(step, _)| *step == state.step) {
+        let step = state.step;
+        for (_, edit) in edits.iter().filter(|(at, _)| *at == step) {
             config = (*edit).clone();
             plan.edit(&config, &mut state);
         }
