@@ -6,8 +6,8 @@ use compacter_core::run::watch::ConfigWatch;
 use compacter_core::run::{RunFolder, Start, fork};
 
 use super::train::{Format, Live, train};
-use crate::Exit;
 use crate::args::Fork;
+use crate::{Exit, threads};
 
 pub(crate) fn run(args: &Fork) -> Result<Exit> {
     let run = RunFolder::open(&args.run)?;
@@ -16,7 +16,8 @@ pub(crate) fn run(args: &Fork) -> Result<Exit> {
         None => free_name(&run),
     };
     // Refused before anything is made.
-    RunConfig::load(&run.config_path(), &args.overrides)?;
+    let checked = RunConfig::load(&run.config_path(), &args.overrides)?;
+    threads::limit(checked.train.threads);
     let new = fork(&run, args.at, &name)?;
     let watch = ConfigWatch::start(&[new.config_path()], &args.overrides)?;
     let mut config = RunConfig::load(&new.config_path(), &args.overrides)?;

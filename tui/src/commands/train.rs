@@ -46,9 +46,11 @@ pub(crate) fn run(args: &Train) -> Result<Exit> {
     train(config, how, Live { watch, format })
 }
 
-/// Watches the file that a run is started from, and the run's own copy.
+/// Watches the file that a run is started from, and the run's own copy. The watch is a
+/// thread, so the limit of threads comes first.
 fn watch(file: &Path, overrides: &[String]) -> Result<ConfigWatch> {
     let config = RunConfig::load(file, overrides)?;
+    threads::limit(config.train.threads);
     let copy = RunFolder::config_path_of(&config);
     ConfigWatch::start(&[file.to_path_buf(), copy], overrides)
 }
@@ -63,7 +65,6 @@ pub(crate) struct Live {
 
 /// Trains a run to its end, or until a signal.
 pub(crate) fn train(config: RunConfig, how: Start, live: Live) -> Result<Exit> {
-    threads::limit(config.train.threads);
     let cancel = CancelToken::default();
     signals::install(&cancel)?;
     let bus = Bus::new(&config.name);
