@@ -6,3 +6,5 @@
 
 pub mod gradient;
 pub mod parity;
+pub mod program;
+pub mod runs;

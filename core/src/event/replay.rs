@@ -57,7 +57,8 @@ fn parse(path: &Path, bytes: &[u8], lines_before: usize) -> Result<Parsed> {
 ///
 /// After `Resumed { from_step }`, the events seen before it with a later step are void. An
 /// edit of the configuration with a version seen before replaces that and what followed
-/// it: a resumed run repeats the edits that its checkpoint does not have.
+/// it: a resumed run repeats the edits that its checkpoint does not have. In the same way a
+/// split's evaluation replaces the one made of it at the same step.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct History {
     events: Vec<Event>,
@@ -84,6 +85,9 @@ impl History {
             Kind::Resumed { from_step } => self.events.retain(|e| e.step <= *from_step),
             Kind::ConfigApplied(new) => self.events.retain(
                 |e| !matches!(&e.kind, Kind::ConfigApplied(old) if old.version >= new.version),
+            ),
+            Kind::Eval(new) => self.events.retain(
+                |e| !matches!(&e.kind, Kind::Eval(old) if e.step == event.step && old.split == new.split),
             ),
             _ => {}
         }

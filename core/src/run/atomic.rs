@@ -46,6 +46,16 @@ pub fn write_dir(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<
     made
 }
 
+/// Removes a folder with all it holds: it is there whole until it is not there at all.
+///
+/// # Errors
+/// [`Error::Io`] when that is refused.
+pub fn remove_dir(path: &Path) -> Result<()> {
+    let leaving = unfinished(path)?;
+    fs::rename(path, &leaving).map_err(Error::io(path, "remove"))?;
+    remove(&leaving)
+}
+
 /// Brings a folder in order after a process died in it: removes what was not finished and
 /// puts back what was moved aside and not replaced. Only for the folder's one writer.
 ///

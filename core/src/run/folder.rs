@@ -4,7 +4,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
+use super::seal::{is_sealed, sealed};
 use super::{Checkpoints, Lock, Resume, atomic};
+use crate::config::{self, RunConfig};
 use crate::event::{History, replay};
 use crate::{Error, Result};
 
@@ -71,6 +73,18 @@ pub fn start(directory: &Path, name: &str, how: Start) -> Result<Started> {
         }
         (Start::New, true) | (_, false) => begin(directory, name),
     }
+}
+
+/// Checks that there is no run `name` in `directory`, before work that would be in vain.
+///
+/// # Errors
+/// [`Error::Run`] when the name is taken, naming the options that help, or is none.
+pub fn free(directory: &Path, name: &str) -> Result<()> {
+    let path = directory.join(checked(directory, name)?);
+    if path.exists() {
+        return Err(taken(&path));
+    }
+    Ok(())
 }
 
 fn begin(directory: &Path, name: &str) -> Result<Started> {
@@ -189,6 +203,13 @@ impl RunFolder {
         self.path.join("config.toml")
     }
 
+    /// Where the configuration in force of the run that `config` names is, or will be.
+    #[must_use]
+    pub fn config_path_of(config: &RunConfig) -> PathBuf {
+        let path = config.output.directory.join(&config.name);
+        Self { path }.config_path()
+    }
+
     /// The record of events.
     #[must_use]
     pub fn events_path(&self) -> PathBuf {
@@ -201,12 +222,29 @@ impl RunFolder {
         Checkpoints::new(self.path.join("checkpoints"))
     }
 
-    /// Writes the configuration in force.
+    /// Writes the configuration in force, marked as the program's own writing.
     ///
     /// # Errors
     /// [`Error::Io`]; the old one is then still there.
     pub fn write_config(&self, toml: &str) -> Result<()> {
-        atomic::write(&self.config_path(), toml.as_bytes())
+        atomic::write(&self.config_path(), sealed(toml).as_bytes())
+    }
+
+    /// The configuration as somebody other than the run left it; `None` where the run
+    /// itself wrote it last, or nobody did.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when it cannot be used, [`Error::Io`] when it cannot be read.
+    pub fn edited_config(&self) -> Result<Option<RunConfig>> {
+        let path = self.config_path();
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text = config::read_text(&path)?;
+        if is_sealed(&text) {
+            return Ok(None);
+        }
+        RunConfig::parse(&path, &text, &[]).map(Some)
     }
 
     /// Reads the events that count.

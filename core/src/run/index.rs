@@ -116,13 +116,31 @@ impl Checkpoints {
             best: best.filter(|step| steps.contains(step)).map(folder_name),
         })?;
         if keep == Keep::BestAndLast {
-            let stays = |step: u64| step == state.step || Some(step) == best;
-            for step in steps.into_iter().filter(|&step| !stays(step)) {
-                let folder = self.folder(step);
-                fs::remove_dir_all(&folder).map_err(Error::io(&folder, "remove"))?;
-            }
+            self.prune()?;
         }
         Ok(folder)
+    }
+
+    /// Removes all checkpoints but the last and the best.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when one cannot be removed, and those of [`Self::best`].
+    pub fn prune(&self) -> Result<()> {
+        let stays = [self.last()?, self.best()?];
+        for step in self.steps()? {
+            if !stays.contains(&Some(step)) {
+                self.remove(step)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the checkpoint of a step.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be removed.
+    pub fn remove(&self, step: u64) -> Result<()> {
+        atomic::remove_dir(&self.folder(step))
     }
 
     /// Brings the folder in order after a process died in it, and makes it where there is none.
@@ -195,6 +213,27 @@ mod tests {
             all.save(&example(step, None), Keep::All).unwrap();
         }
         assert_eq!(all.steps().unwrap(), [999_999, 1_000_000, 2_000_000]);
+    }
+
+    #[test]
+    fn pruning_leaves_the_best_and_the_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let all = checkpoints(&folder);
+        all.prune().unwrap();
+        for (step, best) in [
+            (100, None),
+            (200, Some(200)),
+            (300, Some(200)),
+            (400, Some(200)),
+        ] {
+            all.save(&example(step, best), Keep::All).unwrap();
+        }
+        all.prune().unwrap();
+        assert_eq!(all.steps().unwrap(), [200, 400]);
+        all.remove(400).unwrap();
+        assert_eq!(all.steps().unwrap(), [200]);
+        // Nothing else is left but the index.
+        assert_eq!(fs::read_dir(all.path()).unwrap().count(), 2);
     }
 
     #[test]

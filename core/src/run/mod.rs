@@ -28,11 +28,12 @@ pub mod index;
 pub mod lock;
 pub mod machine;
 pub mod resume;
+mod seal;
 pub mod state;
 pub mod watch;
 
 pub use checkpoint::Checkpoint;
-pub use folder::{RunFolder, Start, Started, start};
+pub use folder::{RunFolder, Start, Started, free, start};
 pub use fork::fork;
 pub use index::{Checkpoints, Keep};
 pub use lock::Lock;

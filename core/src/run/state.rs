@@ -1,5 +1,7 @@
 //! What training goes on from, besides tensors: the `state.json` of a checkpoint.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::machine;
@@ -72,6 +74,9 @@ pub struct Best {
     /// Its value.
     #[serde(with = "number")]
     pub value: f64,
+    /// All that was measured, by name.
+    #[serde(with = "number::map")]
+    pub metrics: BTreeMap<String, f64>,
     /// Optimizer steps done when it was measured.
     pub step: u64,
 }

@@ -6,15 +6,19 @@
 //! ```
 
 mod between;
+mod commands;
 pub mod control;
+mod edits;
 pub mod evaluate;
 pub mod metric;
 pub mod optimizer;
 pub mod plan;
 pub mod prepare;
+mod room;
 pub mod schedule;
 pub mod session;
 pub mod step;
+mod take_up;
 pub mod trainer;
 
 pub use schedule::{Schedule, Shape};

@@ -1,6 +1,5 @@
 //! Which examples come when, for how many steps, and at which learning rate.
 
-use super::prepare::Prepared;
 use super::schedule::{Schedule, Shape, warmup_steps};
 use crate::config::RunConfig;
 use crate::data::order::BatchOrder;
@@ -23,41 +22,39 @@ pub struct Plan {
     lengths: Vec<usize>,      // [examples], tokens
     batches: Vec<Vec<usize>>, // of the present epoch
     schedule: Schedule,
+    /// Whether the layout changed within an optimizer step.
+    unsettled: bool,
 }
 
 impl Plan {
-    /// The plan of a run in the state given; a fresh state learns its length from it.
-    pub(super) fn new(prepared: &Prepared, order: Order, state: &mut State) -> Self {
-        let lengths = prepared
-            .data
-            .train
-            .iter()
-            .map(|e| e.source.ids.len())
-            .collect();
-        let schedule = Schedule::new(Shape {
-            kind: prepared.config.train.schedule,
-            peak: prepared.config.learning_rate(),
-            warmup_steps: 0,
-            total_steps: 1,
-        });
+    /// The plan of a run in the state given, over examples of the `lengths` given in tokens;
+    /// a fresh state learns its length from it.
+    pub(super) fn new(
+        config: &RunConfig,
+        lengths: Vec<usize>,
+        order: Order,
+        state: &mut State,
+    ) -> Self {
+        let schedule = Schedule::new(shape(config, state));
         let mut plan = Self {
             order,
             lengths,
             batches: Vec::new(),
             schedule,
+            unsettled: false,
         };
         let fresh = state.layout.is_none();
-        plan.lay_out(&prepared.config, state);
+        plan.lay_out(config, state);
         if fresh {
-            state.total_steps = plan.total_steps(&prepared.config, state);
+            state.total_steps = plan.total_steps(config, state);
         }
-        plan.schedule = Schedule::resumed(shape(&prepared.config, state), state.anchor);
+        plan.schedule = Schedule::resumed(shape(config, state), state.anchor);
         plan
     }
 
-    /// Lays out the present epoch; one that was begun before a resume keeps its layout,
-    /// whatever the configuration says by now.
-    pub(super) fn lay_out(&mut self, config: &RunConfig, state: &mut State) {
+    /// Cuts the present epoch into batches. One that has begun keeps its layout, whatever
+    /// the configuration says by now; says whether the layout is another one than before.
+    fn lay_out(&mut self, config: &RunConfig, state: &mut State) -> bool {
         let begun = state.layout.filter(|_| state.batch > 0);
         let layout = begun.unwrap_or(Layout {
             batch_size: config.train.batch_size,
@@ -77,13 +74,38 @@ impl Plan {
             }
             .batches(state.epoch, &self.lengths),
         };
-        if changed {
-            self.edit(config, state);
+        changed
+    }
+
+    /// Moves on by one batch, into the next epoch after the last. [`Self::settle`] follows
+    /// when the optimizer step that the batch belongs to is counted.
+    pub(super) fn advance(&mut self, config: &RunConfig, state: &mut State) {
+        state.batch += 1;
+        if state.batch >= self.batches.len() as u64 {
+            state.batch = 0;
+            state.epoch += 1;
+            self.unsettled |= self.lay_out(config, state);
         }
     }
 
-    /// Follows an edit of the configuration.
+    /// Plans the rest of the run anew if the step just counted led into an epoch of another
+    /// layout.
+    pub(super) fn settle(&mut self, config: &RunConfig, state: &mut State) {
+        if std::mem::take(&mut self.unsettled) {
+            self.replan(config, state);
+        }
+    }
+
+    /// Follows an edit of the configuration. Batches change at once where no batch of the
+    /// epoch is used, so that a run resumed there finds the same ones.
     pub(super) fn edit(&mut self, config: &RunConfig, state: &mut State) {
+        if state.batch == 0 {
+            self.lay_out(config, state);
+        }
+        self.replan(config, state);
+    }
+
+    fn replan(&mut self, config: &RunConfig, state: &mut State) {
         state.total_steps = self.total_steps(config, state);
         self.schedule = self.schedule.edited(state.step, shape(config, state));
         state.anchor = self.schedule.anchor();
@@ -92,11 +114,6 @@ impl Plan {
     /// Positions of the examples of the present batch.
     pub(super) fn batch(&self, state: &State) -> &[usize] {
         &self.batches[state.batch as usize]
-    }
-
-    /// Batches in the present epoch.
-    pub(super) fn batches_in_epoch(&self) -> u64 {
-        self.batches.len() as u64
     }
 
     /// Passes over the data done, with the fraction of the present one.
@@ -114,7 +131,7 @@ impl Plan {
         if let Some(steps) = config.train.max_steps {
             return steps;
         }
-        let in_epoch = self.batches_in_epoch();
+        let in_epoch = self.batches.len() as u64;
         let wanted = (config.train.epochs * in_epoch as f64).ceil() as u64;
         let left = wanted.saturating_sub(state.epoch * in_epoch + state.batch);
         state.step + left.div_ceil(config.train.accumulation as u64)
@@ -129,3 +146,6 @@ fn shape(config: &RunConfig, state: &State) -> Shape {
         total_steps: state.total_steps,
     }
 }
+
+#[cfg(test)]
+mod tests;

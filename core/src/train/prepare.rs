@@ -67,18 +67,19 @@ impl Prepared {
             tokenizer,
             folder,
         };
-        prepared.check()?;
+        prepared.check(&prepared.config)?;
         Ok(prepared)
     }
 
     /// The metric that decides which checkpoint is best.
     #[must_use]
     pub fn metric(&self) -> &str {
-        self.config
-            .eval
-            .metric
-            .as_deref()
-            .unwrap_or_else(|| self.data.task.main_metric())
+        self.metric_of(&self.config)
+    }
+
+    fn metric_of<'a>(&self, config: &'a RunConfig) -> &'a str {
+        let chosen = config.eval.metric.as_deref();
+        chosen.unwrap_or_else(|| self.data.task.main_metric())
     }
 
     /// What reads further rows of the task, until `cancelled` says to stop.
@@ -91,10 +92,10 @@ impl Prepared {
         }
     }
 
-    /// Refuses a metric that the task does not have, and data that leave nothing to do.
-    fn check(&self) -> Result<()> {
+    /// Refuses a configuration with a metric that the task does not have.
+    pub(super) fn check(&self, config: &RunConfig) -> Result<()> {
         let metrics = self.data.task.metrics();
-        let metric = self.metric();
+        let metric = self.metric_of(config);
         if metric != "loss" && !metrics.contains(&metric) {
             return Err(Error::Config {
                 path: PathBuf::from("configuration"),

@@ -6,15 +6,16 @@ use super::control::Control;
 use super::optimizer::AdamW;
 use super::plan::{Order, Plan};
 use super::prepare::Prepared;
+use super::take_up::take_up;
 use super::trainer::Trainer;
+use crate::Result;
 use crate::cancel::CancelToken;
-use crate::config::{Effect, RunConfig};
+use crate::config::RunConfig;
 use crate::event::record::Recorder;
 use crate::event::{self, Bus, Kind};
 use crate::model::device;
 use crate::peft::{count, group};
-use crate::run::{Lock, Resume, RunFolder, Start, Started, State, machine, start};
-use crate::{Error, Result};
+use crate::run::{Lock, RunFolder, Start, Started, State, free, machine, start};
 
 /// A run that is ready to train, or needs no more training.
 #[derive(Debug)]
@@ -46,8 +47,15 @@ impl Session {
     /// Fails if the run's name is taken or it is written by another process, if model or
     /// data cannot be used, or if `config` differs in what a run cannot change.
     pub fn open(config: RunConfig, how: Start, connections: Connections) -> Result<Self> {
-        // Everything that can be refused is refused before the folder is touched.
         let directory = config.output.directory.clone();
+        let how = match how {
+            Start::ResumeAuto if !directory.join(&config.name).exists() => Start::New,
+            how => how,
+        };
+        if how == Start::New {
+            free(&directory, &config.name)?;
+        }
+        // Everything that can be refused is refused before the folder is touched.
         let prepared = match how {
             Start::New | Start::Fresh => Some(Prepared::new(config.clone(), &connections.cancel)?),
             Start::Resume | Start::ResumeAuto => None,
@@ -86,7 +94,7 @@ impl Trainer {
         Self::assemble(prepared, order, state, connections)
     }
 
-    fn assemble(
+    pub(super) fn assemble(
         prepared: Prepared,
         order: Order,
         mut state: State,
@@ -97,7 +105,9 @@ impl Trainer {
             control,
             cancel,
         } = connections;
-        let plan = Plan::new(&prepared, order, &mut state);
+        let examples = prepared.data.train.iter();
+        let lengths = examples.map(|example| example.source.ids.len()).collect();
+        let plan = Plan::new(&prepared.config, lengths, order, &mut state);
         Ok(Self {
             optimizer: AdamW::new(prepared.trainables.values())?,
             prepared,
@@ -110,13 +120,14 @@ impl Trainer {
             saved: None,
             stepping: None,
             paused: false,
-            best_metrics: None,
+            leaving: false,
             wanted: None,
             state,
         })
     }
 
-    fn started(&self) -> Result<Kind> {
+    /// The event that says what the run is made of.
+    pub(super) fn started(&self) -> Result<Kind> {
         let Prepared {
             model,
             method,
@@ -157,124 +168,4 @@ fn begin(prepared: Prepared, folder: RunFolder, mut connections: Connections) ->
     let started = trainer.started()?;
     trainer.emit(started)?;
     Ok(trainer)
-}
-
-fn take_up(
-    wanted: RunConfig,
-    resume: Resume,
-    folder: RunFolder,
-    mut connections: Connections,
-) -> Result<Trainer> {
-    let recorded = match &resume.config {
-        Some(text) => RunConfig::parse(&folder.config_path(), text, &[])?,
-        None => wanted.clone(),
-    };
-    let (from_step, warnings) = (resume.from_step(), resume.warnings());
-    let recorded_start = first_config(&folder)?.is_some();
-    let prepared = Prepared::new(recorded.clone(), &connections.cancel)?;
-    connections.bus = connections
-        .bus
-        .with(Recorder::append(&folder.events_path())?);
-    let state = match &resume.checkpoint {
-        Some(checkpoint) => checkpoint.state.clone(),
-        None => State::new(recorded.to_toml()),
-    };
-    let updates = state.updates;
-    let mut trainer = Trainer::assemble(prepared, Order::Seeded, state, connections)?;
-    if let Some(checkpoint) = &resume.checkpoint {
-        let path = folder.checkpoints().folder(from_step);
-        let damaged = |e: Error| {
-            Error::checkpoint(&path, format!("does not fit the run's configuration: {e}"))
-        };
-        trainer
-            .prepared
-            .trainables
-            .restore(&checkpoint.trained)
-            .map_err(damaged)?;
-        let moment = |name: &str| {
-            checkpoint
-                .optimizer
-                .iter()
-                .find(|(n, _)| n == name)
-                .map(|(_, t)| t)
-        };
-        let (Some(first), Some(second)) = (moment("first"), moment("second")) else {
-            return Err(Error::checkpoint(
-                &path,
-                "holds no optimizer state: resume from another checkpoint",
-            ));
-        };
-        trainer
-            .optimizer
-            .restore(first, second, updates)
-            .map_err(damaged)?;
-        trainer.saved = Some(from_step);
-    }
-    trainer.wanted = edited_meanwhile(&folder, &recorded, &resume, wanted)?;
-    trainer.folder = Some(folder);
-    trainer.edits = resume.edits.into();
-    trainer.emit(Kind::Resumed { from_step })?;
-    for message in warnings {
-        trainer.emit(Kind::Warning { message })?;
-    }
-    if !recorded_start {
-        let started = trainer.started()?;
-        trainer.emit(started)?;
-    }
-    Ok(trainer)
-}
-
-/// The configuration in the run's first event, as TOML.
-fn first_config(folder: &RunFolder) -> Result<Option<String>> {
-    Ok(folder
-        .history()?
-        .events()
-        .iter()
-        .find_map(|event| match &event.kind {
-            Kind::Started(started) => Some(started.config.clone()),
-            _ => None,
-        }))
-}
-
-/// What the configuration given now asks for beyond the one that the run was started with,
-/// laid over the one last in force; `None` where that is nothing.
-fn edited_meanwhile(
-    folder: &RunFolder,
-    recorded: &RunConfig,
-    resume: &Resume,
-    mut wanted: RunConfig,
-) -> Result<Option<Box<RunConfig>>> {
-    let path = folder.config_path();
-    let first = first_config(folder)?;
-    // A fork has no record of its own yet: its first configuration is the checkpoint's.
-    let first = match first {
-        Some(text) => RunConfig::parse(&path, &text, &[])?,
-        None => recorded.clone(),
-    };
-    // A folder of runs that was moved is still the same run.
-    wanted
-        .output
-        .directory
-        .clone_from(&recorded.output.directory);
-    let latest = match resume.edits.last() {
-        Some(edit) => RunConfig::parse(&path, &edit.applied.config, &[])?,
-        None => recorded.clone(),
-    };
-    let merged = latest.carry(&first, &wanted)?;
-    let changes = latest.diff(&merged);
-    let fixed: Vec<String> = changes
-        .iter()
-        .filter(|(_, effect)| *effect == Effect::Restart)
-        .map(|(change, _)| format!("{} was {} and is {}", change.field, change.old, change.new))
-        .collect();
-    if !fixed.is_empty() {
-        return Err(Error::run(
-            folder.path(),
-            format!(
-                "cannot go on with another configuration ({}): use --name or --fresh to start another run",
-                fixed.join("; ")
-            ),
-        ));
-    }
-    Ok((!changes.is_empty()).then(|| Box::new(merged)))
 }

@@ -1,16 +1,22 @@
 //! The training loop.
 //!
 //! ```text
-//! repeat edits ─▶ evaluate if due ─▶ checkpoint if due ─▶ commands ─▶ step ─▶ again
+//! evaluate if due ─▶ checkpoint if due ─▶ edits ─▶ end? ─▶ commands ─▶ step ─▶ again
+//!        ▲                                  │                 │
+//!        └──────── an edit counts at once ──┴─────────────────┘
 //! ```
 //!
 //! Everything that happens is an event on the bus; everything that people ask for arrives
 //! between two steps. The loop's place is its [`State`], so that a checkpoint is the whole
-//! loop: evaluation, commands and snapshots use none of training's random numbers.
+//! loop: evaluation, commands and snapshots use none of training's random numbers. An edit
+//! that a resumed run repeats finds the loop just where it found it the first time: behind
+//! what the old configuration had due at that step.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Instant;
 
+use super::between::Asked;
+use super::commands::Heard;
 use super::control::Control;
 use super::optimizer::{AdamW, Update};
 use super::plan::Plan;
@@ -50,13 +56,22 @@ pub struct Trainer {
     pub(super) edits: VecDeque<Edit>,
     /// An edit made between two processes, to follow the repeated ones.
     pub(super) wanted: Option<Box<RunConfig>>,
-    /// Metrics of the best evaluation.
-    pub(super) best_metrics: Option<BTreeMap<String, f64>>,
-    /// Step of the last checkpoint written or resumed from.
-    pub(super) saved: Option<u64>,
+    /// The last checkpoint written or resumed from.
+    pub(super) saved: Option<Saved>,
     /// Steps to do before pausing again; `None` when not stepping.
     pub(super) stepping: Option<u64>,
     pub(super) paused: bool,
+    /// Whether the process was told to end: then nothing waits for room on the disk.
+    pub(super) leaving: bool,
+}
+
+/// What is known of the last checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Saved {
+    pub(super) step: u64,
+    /// Whether a step with finite loss and gradient has followed. Until then the values in
+    /// it may be what makes the loss overflow, and the checkpoint before it stays.
+    pub(super) proved: bool,
 }
 
 /// What the loop does next.
@@ -76,7 +91,10 @@ impl Trainer {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let pool =
             pool.map_err(|e| Error::method(format!("cannot start {threads} threads: {e}")))?;
-        let outcome = pool.install(|| self.train());
+        let outcome = pool.install(|| match self.train() {
+            Err(Error::Cancelled) => self.interrupt(),
+            outcome => outcome,
+        });
         if let Err(error) = &outcome {
             let message = error.to_string();
             // Best effort: the run's own error is the one to report.
@@ -93,38 +111,46 @@ impl Trainer {
 
     fn train(&mut self) -> Result<Outcome> {
         loop {
-            match self.between_steps() {
-                Ok(Next::Train) => self.one_step()?,
-                Ok(Next::End(ending)) => return self.finish(ending),
-                Err(Error::Cancelled) => return self.interrupt(),
-                Err(error) => return Err(error),
+            match self.between_steps()? {
+                Next::Train => self.one_step()?,
+                Next::End(ending) => return self.finish(ending),
             }
         }
     }
 
     /// All that may happen between two steps, in the order that resuming repeats.
     fn between_steps(&mut self) -> Result<Next> {
-        self.cancel.check()?;
-        self.repeat_edits()?;
-        if self.edits.is_empty()
-            && let Some(config) = self.wanted.take()
-        {
-            self.apply(*config)?;
+        loop {
+            self.cancel.check()?;
+            if self.evaluation_due() {
+                self.evaluate(Asked::BySchedule)?;
+            }
+            if self.checkpoint_due() {
+                self.checkpoint()?;
+            }
+            if self.edit_of_earlier_process()? {
+                continue;
+            }
+            if let Some(ending) = self.ending() {
+                return Ok(Next::End(ending));
+            }
+            match self.obey()? {
+                Heard::Edit => {}
+                Heard::GoOn => return Ok(Next::Train),
+                Heard::Stop => return Ok(Next::End(Ending::Stopped)),
+            }
         }
-        if self.evaluation_due() {
-            self.evaluate()?;
-        }
-        if self.checkpoint_due() {
-            self.checkpoint()?;
-        }
-        if self.state.step >= self.state.total_steps {
-            return Ok(Next::End(Ending::Steps));
-        }
+    }
+
+    fn ending(&self) -> Option<Ending> {
         let patience = self.prepared.config.eval.patience;
-        if patience > 0 && self.state.evals_without_improvement >= patience {
-            return Ok(Next::End(Ending::Patience));
+        if self.state.step >= self.state.total_steps {
+            Some(Ending::Steps)
+        } else if patience > 0 && self.state.evals_without_improvement >= patience {
+            Some(Ending::Patience)
+        } else {
+            None
         }
-        self.obey()
     }
 
     fn one_step(&mut self) -> Result<()> {
@@ -136,7 +162,7 @@ impl Trainer {
             model, trainables, ..
         } = &self.prepared;
         let measured = step(model, trainables, &mut self.optimizer, (&batches, &config))?;
-        self.state.step += 1;
+        self.count(&measured);
         self.emit(Kind::Step(event::Step {
             loss: measured.loss,
             learning_rate,
@@ -148,7 +174,11 @@ impl Trainer {
             memory: resident_memory(),
             skipped: !measured.is_finite(),
         }))?;
-        self.guard(&measured)
+        if measured.is_finite() {
+            self.prove_checkpoint()
+        } else {
+            self.skipped()
+        }
     }
 
     fn step_config(&self, learning_rate: f64) -> StepConfig {
@@ -166,42 +196,42 @@ impl Trainer {
         }
     }
 
-    /// Counts steps without a finite loss, and gives up after too many in a row.
-    fn guard(&mut self, measured: &Measured) -> Result<()> {
-        if measured.is_finite() {
-            self.state.skipped_in_a_row = 0;
-            return Ok(());
-        }
-        self.state.skipped_in_a_row += 1;
-        let steps = self.state.skipped_in_a_row;
-        let message = format!(
-            "step {} skipped: loss or gradient is not finite",
-            self.state.step
-        );
-        self.emit(Kind::Warning { message })?;
-        if steps < self.prepared.config.train.max_skipped {
-            return Ok(());
-        }
-        Err(Error::NotFinite {
-            steps,
-            kept: self.saved,
-        })
-    }
-
     /// The examples of the next optimizer step; the place in the data moves on.
     fn next_batches(&mut self) -> Vec<Batch> {
         let mut batches = Vec::new();
         for _ in 0..self.prepared.config.train.accumulation {
             let positions = self.plan.batch(&self.state);
             batches.push(Batch::gather(&self.prepared.data.train, positions));
-            self.state.batch += 1;
-            if self.state.batch >= self.plan.batches_in_epoch() {
-                self.state.batch = 0;
-                self.state.epoch += 1;
-                self.plan.lay_out(&self.prepared.config, &mut self.state);
-            }
+            self.plan.advance(&self.prepared.config, &mut self.state);
         }
         batches
+    }
+
+    /// Brings the state behind a step. Nothing here can fail, so whatever goes wrong with
+    /// telling about the step, it is counted whole.
+    fn count(&mut self, measured: &Measured) {
+        self.state.step += 1;
+        self.plan.settle(&self.prepared.config, &mut self.state);
+        if measured.is_finite() {
+            self.state.skipped_in_a_row = 0;
+        } else {
+            self.state.skipped_in_a_row += 1;
+        }
+    }
+
+    /// Tells that a step was skipped, and gives up after too many in a row.
+    fn skipped(&mut self) -> Result<()> {
+        let message = format!(
+            "step {} skipped: loss or gradient is not finite",
+            self.state.step
+        );
+        self.emit(Kind::Warning { message })?;
+        let steps = self.state.skipped_in_a_row;
+        if steps < self.prepared.config.train.max_skipped {
+            return Ok(());
+        }
+        let kept = self.last_good_checkpoint()?;
+        Err(Error::NotFinite { steps, kept })
     }
 
     fn evaluation_due(&self) -> bool {
@@ -222,9 +252,20 @@ impl Trainer {
         due || step >= total_steps
     }
 
+    /// While steps are skipped no checkpoint is due: it would take the place of a good one.
     fn checkpoint_due(&self) -> bool {
-        let step = self.state.step;
+        let State {
+            step,
+            skipped_in_a_row,
+            ..
+        } = self.state;
         let due = step.is_multiple_of(self.prepared.config.train.checkpoint_every);
-        step > 0 && due && self.saved != Some(step)
+        step > 0 && due && skipped_in_a_row == 0 && !self.is_saved()
+    }
+
+    /// Whether the last checkpoint is of the present step.
+    pub(super) fn is_saved(&self) -> bool {
+        self.saved
+            .is_some_and(|saved| saved.step == self.state.step)
     }
 }

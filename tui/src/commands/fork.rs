@@ -2,11 +2,12 @@
 
 use compacter_core::Result;
 use compacter_core::config::RunConfig;
+use compacter_core::run::watch::ConfigWatch;
 use compacter_core::run::{RunFolder, Start, fork};
 
 use super::train::{Format, Live, train};
-use crate::Exit;
 use crate::args::Fork;
+use crate::{Exit, threads};
 
 pub(crate) fn run(args: &Fork) -> Result<Exit> {
     let run = RunFolder::open(&args.run)?;
@@ -15,8 +16,10 @@ pub(crate) fn run(args: &Fork) -> Result<Exit> {
         None => free_name(&run),
     };
     // Refused before anything is made.
-    RunConfig::load(&run.config_path(), &args.overrides)?;
+    let checked = RunConfig::load(&run.config_path(), &args.overrides)?;
+    threads::limit(checked.train.threads);
     let new = fork(&run, args.at, &name)?;
+    let watch = ConfigWatch::start(&[new.config_path()], &args.overrides)?;
     let mut config = RunConfig::load(&new.config_path(), &args.overrides)?;
     if let Some(directory) = new.path().parent() {
         config.output.directory = directory.to_path_buf();
@@ -26,15 +29,7 @@ pub(crate) fn run(args: &Fork) -> Result<Exit> {
     } else {
         Format::Plain
     };
-    train(
-        config,
-        Start::Resume,
-        Live {
-            file: None,
-            overrides: &[],
-            format,
-        },
-    )
+    train(config, Start::Resume, Live { watch, format })
 }
 
 /// `<run>-fork`, or the first `<run>-fork-2`, … that is not taken.

@@ -29,6 +29,8 @@ pub(crate) fn run(args: &Train) -> Result<Exit> {
     if let Some(name) = &args.name {
         overrides.push(format!("name={}", serde_json::Value::from(name.as_str())));
     }
+    let watch = watch(&args.config, &overrides)?;
+    // Loaded once the watch is on: no save can fall between.
     let config = RunConfig::load(&args.config, &overrides)?;
     let how = match (args.resume.as_deref(), args.fresh) {
         (Some("auto"), _) => Start::ResumeAuto,
@@ -41,30 +43,28 @@ pub(crate) fn run(args: &Train) -> Result<Exit> {
     } else {
         Format::Plain
     };
-    train(
-        config,
-        how,
-        Live {
-            file: Some(&args.config),
-            overrides: &overrides,
-            format,
-        },
-    )
+    train(config, how, Live { watch, format })
+}
+
+/// Watches the file that a run is started from, and the run's own copy. The watch is a
+/// thread, so the limit of threads comes first.
+fn watch(file: &Path, overrides: &[String]) -> Result<ConfigWatch> {
+    let config = RunConfig::load(file, overrides)?;
+    threads::limit(config.train.threads);
+    let copy = RunFolder::config_path_of(&config);
+    ConfigWatch::start(&[file.to_path_buf(), copy], overrides)
 }
 
 /// What is live while a run goes on, and how it is shown.
-pub(crate) struct Live<'a> {
-    /// The file that the run was started from.
-    pub(crate) file: Option<&'a Path>,
-    /// What was set beside it.
-    pub(crate) overrides: &'a [String],
+pub(crate) struct Live {
+    /// Tells of edits.
+    pub(crate) watch: ConfigWatch,
     /// How events are printed.
     pub(crate) format: Format,
 }
 
 /// Trains a run to its end, or until a signal.
-pub(crate) fn train(config: RunConfig, how: Start, live: Live<'_>) -> Result<Exit> {
-    threads::limit(config.train.threads);
+pub(crate) fn train(config: RunConfig, how: Start, live: Live) -> Result<Exit> {
     let cancel = CancelToken::default();
     signals::install(&cancel)?;
     let bus = Bus::new(&config.name);
@@ -77,32 +77,23 @@ pub(crate) fn train(config: RunConfig, how: Start, live: Live<'_>) -> Result<Exi
     let control = Control::default();
     let handle = control.handle();
     let folder = config.output.directory.join(&config.name);
-    let session = Session::open(
-        config,
-        how,
-        Connections {
-            bus,
-            control,
-            cancel,
-        },
-    )?;
-    let (mut trainer, _lock) = match session {
-        Session::Ready(trainer, lock) => (trainer, lock),
-        Session::AlreadyFinished(folder) => return finished(&folder, live.format),
+    let connections = Connections {
+        bus,
+        control,
+        cancel,
     };
-    let copy = folder.join("config.toml");
-    let files: Vec<_> = live
-        .file
-        .into_iter()
-        .map(Path::to_path_buf)
-        .chain([copy])
-        .collect();
-    let watch = ConfigWatch::start(&files, live.overrides)?;
-    let reloads = watch.receiver().clone();
+    let (mut trainer, _lock) = match Session::open(config, how, connections) {
+        Ok(Session::Ready(trainer, lock)) => (trainer, lock),
+        Ok(Session::AlreadyFinished(folder)) => return finished(&folder, live.format),
+        // Told to end before there was anything to save.
+        Err(Error::Cancelled) => return Ok(Exit::Interrupted),
+        Err(error) => return Err(error),
+    };
+    let reloads = live.watch.receiver().clone();
     let follower = std::thread::spawn(move || follow(&reloads, &handle));
     let outcome = trainer.run();
     // Ends the follower too: its channel has no sender any more.
-    drop(watch);
+    drop(live.watch);
     let followed = follower.join();
     let outcome = outcome?;
     if followed.is_err() {

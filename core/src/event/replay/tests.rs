@@ -6,8 +6,8 @@ use std::io::Write;
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::Ending;
 use crate::event::tests::{edit, event, step};
+use crate::event::{Ending, Eval};
 
 fn lines(events: &[Event]) -> String {
     events.iter().map(Event::to_line).collect()
@@ -47,6 +47,28 @@ fn a_resumed_run_makes_later_steps_void() {
     let history: History = events.into_iter().collect();
     assert_eq!(steps(history.events()), [1, 2, 3, 4, 4, 5, 6]);
     assert_eq!(history.events()[5].kind, step(0.25));
+}
+
+#[test]
+fn a_repeated_evaluation_stands_once() {
+    let eval = |split: &str, loss: f64| {
+        Kind::Eval(Eval {
+            split: split.to_owned(),
+            metrics: [("loss".to_owned(), loss)].into(),
+            best: false,
+            seconds: 0.5,
+        })
+    };
+    let events = [
+        event(4, eval("validation", 0.25)),
+        event(4, eval("test", 0.5)),
+        resumed(4),
+        event(4, eval("validation", 0.25)),
+        event(5, eval("validation", 0.75)),
+    ];
+    let kept = [1, 2, 3, 4].map(|at| events[at].clone());
+    let history: History = events.into_iter().collect();
+    assert_eq!(history.events(), kept);
 }
 
 #[test]

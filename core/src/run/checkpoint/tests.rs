@@ -12,11 +12,6 @@ pub(crate) fn example(step: u64, best: Option<u64>) -> Checkpoint {
     let mut state = State::new("name = \"demo\"\n");
     state.step = step;
     state.epoch = 3;
-    state.seeds = BTreeMap::from([("data".to_owned(), u64::MAX)]);
-    state.sums = BTreeMap::from([
-        ("loss".to_owned(), 0.1 + 0.2),
-        ("bad".to_owned(), f64::INFINITY),
-    ]);
     state.anchor = Some(Anchor {
         step: 7,
         rate: 1e-3 / 3.0,
@@ -25,6 +20,10 @@ pub(crate) fn example(step: u64, best: Option<u64>) -> Checkpoint {
     state.best = best.map(|step| Best {
         metric: "accuracy".to_owned(),
         value: 0.794,
+        metrics: BTreeMap::from([
+            ("loss".to_owned(), 0.1 + 0.2),
+            ("f1".to_owned(), f64::INFINITY),
+        ]),
         step,
     });
     let value = step as f64;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::super::seal::is_sealed;
 use super::Reload;
 use crate::config::{RunConfig, Tree, read_text};
 
@@ -58,6 +59,15 @@ impl WatchedFile {
     pub(super) fn look(&mut self, stable: Duration) -> Look {
         let found = Content::of(&self.path);
         if found == self.known {
+            self.settling = None;
+            return Look::Known;
+        }
+        if let Content::Text(text) = &found
+            && is_sealed(text)
+        {
+            // The run's own writing, whole by construction: what edits are told against.
+            self.usable = Tree::parse(&self.path, text, &[]).ok();
+            self.known = found;
             self.settling = None;
             return Look::Known;
         }

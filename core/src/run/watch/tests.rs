@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use tempfile::TempDir;
 
+use super::super::seal::sealed;
 use super::*;
 
 /// Long enough for a report on a busy machine.
@@ -126,6 +127,21 @@ fn the_same_content_saved_again_is_no_news() {
     desk.save(text("1e-3"));
     desk.save_by_rename(&text("1e-3"));
     assert!(desk.is_silent());
+}
+
+#[test]
+fn the_runs_own_writing_is_no_edit_and_an_edit_of_it_is() {
+    let desk = Desk::new(&["train.weight_decay=0.5"]);
+    desk.save_by_rename(&sealed(&text("2e-3")));
+    assert!(desk.is_silent());
+    let edited = sealed(&text("2e-3")).replace("2e-3", "5e-3");
+    desk.save(edited);
+    let Reload::Changed(config) = desk.next() else {
+        panic!("an edit")
+    };
+    assert_eq!(config.train.learning_rate, Some(5e-3));
+    // Told against what the run wrote: nobody has edited this key.
+    same(config.train.weight_decay, 0.5);
 }
 
 #[test]
