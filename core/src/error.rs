@@ -130,7 +130,7 @@ pub enum Error {
         found: Vec<usize>,
     },
     /// The tensor library refused an operation.
-    #[error(transparent)]
+    #[error("{}", without_backtrace(.0))]
     Tensor(#[from] candle_core::Error),
 }
 
@@ -192,6 +192,18 @@ impl Error {
     pub fn is_disk_full(&self) -> bool {
         use std::io::ErrorKind::{QuotaExceeded, StorageFull};
         matches!(self, Self::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))
+    }
+}
+
+/// The library's message on one line, without the backtrace that it appends to its own
+/// text where `RUST_BACKTRACE` is set.
+fn without_backtrace(error: &candle_core::Error) -> String {
+    use candle_core::Error::{Context, WithBacktrace, WithPath};
+    match error {
+        WithBacktrace { inner, .. } => without_backtrace(inner),
+        Context { inner, context } => format!("{context}: {}", without_backtrace(inner)),
+        WithPath { inner, path } => format!("{}: {}", path.display(), without_backtrace(inner)),
+        plain => plain.to_string().trim().replace('\n', "; "),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use compacter_core::cancel::CancelToken;
-use compacter_core::config::RunConfig;
+use compacter_core::config::{RunConfig, locate};
 use compacter_core::event::Bus;
 use compacter_core::run::watch::{ConfigWatch, Reload};
 use compacter_core::run::{RunFolder, Start};
@@ -41,15 +41,12 @@ pub(crate) fn run(args: &Train) -> Result<Exit> {
     } else {
         Format::Plain
     };
-    train(
-        config,
-        how,
-        Live {
-            file: Some(&args.config),
-            overrides: &overrides,
-            format,
-        },
-    )
+    let live = Live {
+        file: Some(&args.config),
+        overrides: &overrides,
+        format,
+    };
+    train(config, how, live).map_err(|error| locate(error, &args.config, &overrides))
 }
 
 /// What is live while a run goes on, and how it is shown.

@@ -6,14 +6,13 @@ use std::path::Path;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
 
-use super::Table;
+use super::{Table, unreadable};
 use crate::{Error, Result};
 
 pub(super) fn read(path: &Path) -> Result<Table> {
-    let file = File::open(path).map_err(Error::io(path, "read"))?;
-    if file.metadata().map_err(Error::io(path, "read"))?.is_dir() {
-        let source = std::io::Error::from(std::io::ErrorKind::IsADirectory);
-        return Err(Error::io(path, "read")(source));
+    let file = File::open(path).map_err(unreadable(path))?;
+    if file.metadata().map_err(unreadable(path))?.is_dir() {
+        return Err(unreadable(path)(std::io::ErrorKind::IsADirectory.into()));
     }
     let unreadable = |error: parquet::errors::ParquetError| {
         Error::data(path, None, format!("cannot be read as Parquet: {error}"))
