@@ -12,8 +12,8 @@ pub enum Order {
     /// A function of seed and epoch.
     #[default]
     Seeded,
-    /// Given batch by batch, for comparisons; passes repeat it.
-    Given(Vec<Vec<usize>>),
+    /// Given pass by pass and batch by batch, for comparisons; the last pass repeats.
+    Given(Vec<Vec<Vec<usize>>>),
 }
 
 /// The course of a run as its configuration and state define it.
@@ -66,7 +66,10 @@ impl Plan {
         let changed = state.layout.is_some_and(|before| before != layout);
         state.layout = Some(layout);
         self.batches = match &self.order {
-            Order::Given(batches) => batches.clone(),
+            Order::Given(passes) => {
+                let pass = passes.get(state.epoch as usize).or(passes.last());
+                pass.cloned().unwrap_or_default()
+            }
             Order::Seeded => BatchOrder {
                 seed: config.train.seed,
                 batch_size: layout.batch_size,
