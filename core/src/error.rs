@@ -231,3 +231,23 @@ fn file_line(path: &Path, line: Option<usize>) -> String {
         None => path.display().to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::backtrace::Backtrace;
+
+    use super::*;
+
+    #[test]
+    fn the_tensor_library_s_backtrace_is_not_part_of_the_message() {
+        let inner = candle_core::Error::Msg("no such row".to_owned());
+        let traced = candle_core::Error::WithBacktrace {
+            inner: Box::new(inner.context("word embedding")),
+            backtrace: Box::new(Backtrace::force_capture()),
+        };
+        assert_eq!(
+            Error::from(traced).to_string(),
+            "word embedding: no such row"
+        );
+    }
+}

@@ -5,3 +5,4 @@
 )]
 
 pub mod parity;
+pub mod program;

@@ -1,0 +1,250 @@
+//! The `compacter` program as its users run it: a process with arguments, signals and an
+//! exit code.
+
+use std::ffi::OsStr;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// Longest that any command of these tests may take, on a loaded machine.
+pub const LIMIT: Duration = Duration::from_secs(120);
+
+/// How often a process is looked at.
+const TICK: Duration = Duration::from_millis(2);
+
+/// The built program, brought up to date once per test process.
+///
+/// `COMPACTER_BIN` names another one to test, such as an installed one.
+///
+/// # Panics
+/// When the program cannot be built.
+#[must_use]
+pub fn path() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| match std::env::var_os("COMPACTER_BIN") {
+        Some(path) => PathBuf::from(path),
+        None => build(),
+    })
+}
+
+/// Builds the program into the target folder, and with the profile, of the running test.
+fn build() -> PathBuf {
+    // <target>/<profile>/deps/<test>
+    let test = std::env::current_exe().expect("a process has a program");
+    let profile = test
+        .ancestors()
+        .nth(2)
+        .expect("tests run from <profile>/deps");
+    let target = profile
+        .parent()
+        .expect("a profile's folder is in the target folder");
+    let release = profile.file_name() == Some(OsStr::new("release"));
+    let status = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--bin", "compacter", "--target-dir"])
+        .arg(target)
+        .args(release.then_some("--release"))
+        .current_dir(workspace())
+        .status()
+        .expect("cargo runs");
+    assert!(status.success(), "cannot build the program: {status}");
+    profile.join(format!("compacter{}", std::env::consts::EXE_SUFFIX))
+}
+
+/// The folder of the workspace.
+///
+/// # Panics
+/// Never: this package's folder is in the workspace's.
+#[must_use]
+pub fn workspace() -> &'static Path {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().expect("the package is in the workspace")
+}
+
+/// What a process left behind.
+#[derive(Debug)]
+pub struct Finished {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// What it wrote to standard output.
+    pub stdout: String,
+    /// What it wrote to standard error.
+    pub stderr: String,
+}
+
+impl Finished {
+    /// The exit code.
+    ///
+    /// # Panics
+    /// When a signal ended the process.
+    #[must_use]
+    pub fn code(&self) -> i32 {
+        let code = self.status.code();
+        code.unwrap_or_else(|| panic!("ended by a signal: {self:?}"))
+    }
+
+    /// Checks the exit code.
+    ///
+    /// # Panics
+    /// When it is another one.
+    #[must_use]
+    #[track_caller]
+    pub fn expect_code(self, code: i32) -> Self {
+        assert_eq!(self.code(), code, "{}\n{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+/// A process of the program; one that is dropped while it runs is killed.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    stdout: Option<JoinHandle<String>>,
+    stderr: Option<JoinHandle<String>>,
+    started: Instant,
+}
+
+/// Runs the program to its end.
+///
+/// # Panics
+/// When it cannot be started or takes longer than [`LIMIT`].
+#[track_caller]
+pub fn run<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Finished {
+    start(arguments).wait()
+}
+
+/// Starts the program.
+///
+/// # Panics
+/// When it cannot be started.
+#[track_caller]
+pub fn start<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Running {
+    let mut command = Command::new(path());
+    command.args(arguments);
+    spawn(command)
+}
+
+/// Starts a command that is, or becomes, the program.
+///
+/// # Panics
+/// When it cannot be started.
+#[must_use]
+#[track_caller]
+pub fn spawn(mut command: Command) -> Running {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    Running {
+        stdout: child.stdout.take().map(gather),
+        stderr: child.stderr.take().map(gather),
+        child,
+        started: Instant::now(),
+    }
+}
+
+/// Reads a pipe to its end, so that a chatty process never waits for its reader.
+fn gather(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _cut_short = pipe.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+impl Running {
+    /// The process's number.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until `seen`, or until the process ends; says which.
+    ///
+    /// # Panics
+    /// When neither comes within [`LIMIT`].
+    #[track_caller]
+    pub fn until(&mut self, mut seen: impl FnMut() -> bool) -> Met {
+        loop {
+            if seen() {
+                return Met::Seen;
+            }
+            if self.has_ended() {
+                return Met::Ended;
+            }
+            thread::sleep(TICK);
+        }
+    }
+
+    /// Sends a signal by its name, such as `TERM`.
+    ///
+    /// # Panics
+    /// When it cannot be sent.
+    #[track_caller]
+    pub fn signal(&self, name: &str) {
+        let script = format!("kill -{name} {}", self.id());
+        let status = Command::new("sh").args(["-c", &script]).status();
+        let status = status.expect("there is a shell");
+        assert!(status.success(), "{script}: {status}");
+    }
+
+    /// Kills the process at once, as a power cut does.
+    ///
+    /// # Panics
+    /// When the system refuses.
+    #[track_caller]
+    pub fn kill(mut self) -> Finished {
+        self.child.kill().expect("a child may be killed");
+        self.wait()
+    }
+
+    /// Waits for the end.
+    ///
+    /// # Panics
+    /// When it does not come within [`LIMIT`].
+    #[track_caller]
+    pub fn wait(mut self) -> Finished {
+        while !self.has_ended() {
+            thread::sleep(TICK);
+        }
+        let status = self.child.wait().expect("a child can be waited for");
+        let text = |pipe: &mut Option<JoinHandle<String>>| {
+            let reader = pipe.take().expect("each pipe is read once");
+            reader.join().expect("a reader does not panic")
+        };
+        Finished {
+            status,
+            stdout: text(&mut self.stdout),
+            stderr: text(&mut self.stderr),
+        }
+    }
+
+    #[track_caller]
+    fn has_ended(&mut self) -> bool {
+        let late = self.started.elapsed() > LIMIT;
+        assert!(!late, "process {} takes longer than {LIMIT:?}", self.id());
+        let status = self.child.try_wait();
+        status.expect("a child can be waited for").is_some()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself, which is as good.
+        let _ended = self.child.kill();
+        let _ended = self.child.wait();
+    }
+}
+
+/// What [`Running::until`] waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Met {
+    /// What was looked for.
+    Seen,
+    /// The end of the process.
+    Ended,
+}
