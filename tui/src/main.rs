@@ -6,6 +6,7 @@ mod output;
 mod print;
 mod report;
 mod signals;
+mod threads;
 
 use std::process::ExitCode;
 

@@ -70,7 +70,7 @@ fn config(field: &str, message: impl Into<String>) -> Error {
 fn nearest(written: &str, names: &[String]) -> String {
     let distance = |name: &&String| strsim::damerau_levenshtein(written, name);
     let near = names.iter().min_by_key(distance);
-    let near = near.filter(|name| distance(name) <= written.chars().count().div_ceil(3));
+    let near = near.filter(|name| distance(name) <= written.chars().count() / 3);
     near.map_or_else(String::new, |name| format!(" (did you mean `{name}`?)"))
 }
 

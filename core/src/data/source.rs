@@ -200,7 +200,7 @@ fn text<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str> {
         Ok(text) => Ok(text),
         Err(error) => {
             let (valid, rest) = bytes.split_at(error.valid_up_to());
-            let line = 1 + valid.iter().filter(|&&byte| byte == b'\n').count();
+            let line = valid.split(|&byte| byte == b'\n').count();
             let byte = rest.first().copied().unwrap_or_default();
             let message = format!("not UTF-8 (byte 0x{byte:02x}): convert the file to UTF-8");
             Err(Error::data(path, Some(line), message))

@@ -21,7 +21,7 @@ impl Template {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] when a brace has no partner, a name is empty, or no column is named.
+    /// [`crate::Error::Config`] when a brace has no partner, a name is empty, or no column is named.
     pub fn parse(text: &str) -> Result<Self> {
         let parts = parse(text).map_err(|message| super::config("task.template", message))?;
         let template = Self { parts };
@@ -56,7 +56,7 @@ impl Template {
     ///
     /// # Errors
     ///
-    /// [`Error::Data`] with the nearest name when the table lacks a column.
+    /// [`crate::Error::Data`] with the nearest name when the table lacks a column.
     pub fn bind<'a>(&'a self, table: &'a Table, named_by: &str) -> Result<Bound<'a>> {
         let parts = self.parts.iter().map(|part| match part {
             Part::Literal(text) => Ok(BoundPart::Literal(text)),

@@ -1,15 +1,15 @@
 //! Text to token ids and back, with the tokenizer that came with the model.
 //!
-//! | file in the model's folder | what it is                         | read by                  |
-//! |----------------------------|------------------------------------|--------------------------|
-//! | `tokenizer.json`           | any tokenizer, saved by its library | the `tokenizers` crate   |
-//! | `vocab.txt`                | BERT's `WordPiece`                   | the `tokenizers` crate   |
-//! | `spiece.model`             | T5's `SentencePiece` unigram model    | [`sentencepiece`]        |
+//! | in the model's folder | what it is                          | read by                |
+//! |-----------------------|-------------------------------------|------------------------|
+//! | `tokenizer.json`      | any tokenizer, saved by its library | the `tokenizers` crate |
+//! | `vocab.txt`           | BERT's `WordPiece`                  | the `tokenizers` crate |
+//! | `spiece.model`        | T5's `SentencePiece` unigram model  | `sentencepiece.rs`     |
 //!
 //! The first one that is there is used.
 
 mod hugging_face;
-pub mod sentencepiece;
+mod sentencepiece;
 mod settings;
 
 use std::path::Path;

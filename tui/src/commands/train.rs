@@ -15,7 +15,7 @@ use crossbeam_channel::Receiver;
 
 use crate::args::Train;
 use crate::output::{JsonSink, PlainSink};
-use crate::{Exit, print, signals};
+use crate::{Exit, print, signals, threads};
 
 /// How events are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +61,7 @@ pub(crate) struct Live<'a> {
 
 /// Trains a run to its end, or until a signal.
 pub(crate) fn train(config: RunConfig, how: Start, live: Live<'_>) -> Result<Exit> {
+    threads::limit(config.train.threads);
     let cancel = CancelToken::default();
     signals::install(&cancel)?;
     let bus = Bus::new(&config.name);

@@ -16,6 +16,9 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Table> {
         let record = record(row).map_err(|message| Error::data(path, Some(line), message))?;
         let table = match &mut table {
             Some(table) => table,
+            None if record.is_empty() => {
+                return Err(Error::data(path, Some(line), "has no keys, so no columns"));
+            }
             None => {
                 let names = record.iter().map(|(key, _)| key.clone()).collect();
                 table.insert(Table::with_columns(path, Some(line), names)?)

@@ -31,10 +31,9 @@ impl<'a> Answers<'a> {
     /// The answer of a row, and the tokens to write; none for encoders.
     pub(super) fn of(&self, row: usize) -> Result<(Gold, Vec<u32>)> {
         let cell = self.table.cell(row, self.column);
-        let writes = self.loader.form == InputForm::EncoderDecoder;
-        let written = |text: &str, max_length| match writes {
-            true => self.loader.tokenizer.encode_target(text, max_length),
-            false => Ok(Vec::new()),
+        let written = |text: &str, max_length| match self.loader.form {
+            InputForm::EncoderDecoder => self.loader.tokenizer.encode_target(text, max_length),
+            InputForm::Encoder => Ok(Vec::new()),
         };
         match self.task.kind {
             TaskKind::Classification => {

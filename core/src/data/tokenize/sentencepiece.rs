@@ -14,6 +14,7 @@
 mod charsmap;
 mod model;
 mod protobuf;
+mod trie;
 mod unigram;
 
 use std::path::{Path, PathBuf};

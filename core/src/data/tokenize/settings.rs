@@ -39,12 +39,18 @@ pub(super) struct Content {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Special {
-    pad_token: Option<Token>,
-    eos_token: Option<Token>,
-    sep_token: Option<Token>,
-    cls_token: Option<Token>,
-    unk_token: Option<Token>,
-    mask_token: Option<Token>,
+    #[serde(rename = "pad_token")]
+    pad: Option<Token>,
+    #[serde(rename = "eos_token")]
+    eos: Option<Token>,
+    #[serde(rename = "sep_token")]
+    sep: Option<Token>,
+    #[serde(rename = "cls_token")]
+    cls: Option<Token>,
+    #[serde(rename = "unk_token")]
+    unk: Option<Token>,
+    #[serde(rename = "mask_token")]
+    mask: Option<Token>,
 }
 
 /// What a special token is for.
@@ -64,12 +70,12 @@ impl Settings {
         let mut settings: Self = read(&folder.join("tokenizer_config.json"))?;
         let map: Special = read(&folder.join("special_tokens_map.json"))?;
         let special = &mut settings.special;
-        special.pad_token = special.pad_token.take().or(map.pad_token);
-        special.eos_token = special.eos_token.take().or(map.eos_token);
-        special.sep_token = special.sep_token.take().or(map.sep_token);
-        special.cls_token = special.cls_token.take().or(map.cls_token);
-        special.unk_token = special.unk_token.take().or(map.unk_token);
-        special.mask_token = special.mask_token.take().or(map.mask_token);
+        special.pad = special.pad.take().or(map.pad);
+        special.eos = special.eos.take().or(map.eos);
+        special.sep = special.sep.take().or(map.sep);
+        special.cls = special.cls.take().or(map.cls);
+        special.unk = special.unk.take().or(map.unk);
+        special.mask = special.mask.take().or(map.mask);
         Ok(settings)
     }
 
@@ -77,12 +83,12 @@ impl Settings {
     pub(super) fn token(&self, role: Role) -> Option<&str> {
         let special = &self.special;
         let token = match role {
-            Role::Pad => &special.pad_token,
-            Role::Eos => &special.eos_token,
-            Role::Sep => &special.sep_token,
-            Role::Cls => &special.cls_token,
-            Role::Unk => &special.unk_token,
-            Role::Mask => &special.mask_token,
+            Role::Pad => &special.pad,
+            Role::Eos => &special.eos,
+            Role::Sep => &special.sep,
+            Role::Cls => &special.cls,
+            Role::Unk => &special.unk,
+            Role::Mask => &special.mask,
         };
         token.as_ref().map(|token| match token {
             Token::Text(text) | Token::Object(Content { content: text }) => text.as_str(),

@@ -7,6 +7,7 @@
 
 use super::SPACE;
 use super::model::{Kind, Model};
+use super::trie::Trie;
 
 /// How much worse than the worst piece a character is that no piece covers.
 const UNKNOWN_PENALTY: f32 = 10.0;
@@ -14,7 +15,7 @@ const UNKNOWN_PENALTY: f32 = 10.0;
 #[derive(Debug)]
 pub(super) struct Unigram {
     pieces: Vec<Piece>, // by id
-    sorted: Vec<u32>,   // ids of the pieces that text may hold, by their bytes
+    found: Trie,        // of the pieces that text may hold
     unknown: u32,
     unknown_score: f32,
     best_score: f32,
@@ -76,14 +77,13 @@ impl Unigram {
         let unknown = with(Kind::Unknown).map(|(id, _)| id).next();
         let scores = || with(Kind::Normal).map(|(_, piece)| piece.score);
         let found = with(Kind::Normal).chain(with(Kind::UserDefined));
-        let mut sorted: Vec<u32> = found.map(|(id, _)| id).collect();
-        sorted.sort_by_key(|&id| pieces[id as usize].text.as_bytes());
+        let found = Trie::new(found.map(|(id, piece)| (&*piece.text, id)));
         Ok(Self {
             unknown: unknown.ok_or("holds no piece for unknown text")?,
             unknown_score: scores().fold(f32::MAX, f32::min) - UNKNOWN_PENALTY,
             best_score: scores().fold(f32::MIN_POSITIVE, f32::max),
             pieces,
-            sorted,
+            found,
             bytes,
         })
     }
@@ -127,7 +127,7 @@ impl Unigram {
         for (start, first) in text.char_indices() {
             let before = reached[start].score;
             let mut covered = false;
-            for (length, id) in self.pieces_at(&text.as_bytes()[start..]) {
+            for (length, id) in self.found.prefixes(&text.as_bytes()[start..]) {
                 let score = self.score(id, length) + f64::from(before);
                 reached[start + length].offer(score, id, start);
                 covered |= length == first.len_utf8();
@@ -147,23 +147,6 @@ impl Unigram {
             Kind::UserDefined => f64::from(length as f32 * self.best_score) - 0.1,
             _ => f64::from(piece.score),
         }
-    }
-
-    /// The pieces that a text starts with, shortest first: (length, id).
-    fn pieces_at<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = (usize, u32)> + 'a {
-        let bytes = |id: u32| self.pieces[id as usize].text.as_bytes();
-        // Those that agree with the text so far are neighbours.
-        let mut agree = &self.sorted[..];
-        let prefixes = text.iter().zip(0..).map_while(move |(byte, depth)| {
-            let low = agree.partition_point(|&id| bytes(id).get(depth) < Some(byte));
-            agree = &agree[low..];
-            let high = agree.partition_point(|&id| bytes(id).get(depth) == Some(byte));
-            agree = &agree[..high];
-            // The shortest one sorts first.
-            let shortest = *agree.first()?;
-            Some((bytes(shortest).len() == depth + 1).then_some((depth + 1, shortest)))
-        });
-        prefixes.flatten()
     }
 
     /// The text of ids; those that have none are left out.
