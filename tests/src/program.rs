@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -101,9 +101,46 @@ impl Finished {
 #[derive(Debug)]
 pub struct Running {
     child: Child,
-    stdout: Option<JoinHandle<String>>,
-    stderr: Option<JoinHandle<String>>,
+    stdout: Pipe,
+    stderr: Pipe,
     started: Instant,
+}
+
+/// One of a process's outputs, read as it comes, so that a chatty process never waits for
+/// its reader.
+#[derive(Debug)]
+struct Pipe {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
+}
+
+impl Pipe {
+    fn read(mut pipe: impl Read + Send + 'static) -> Self {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let all = Arc::clone(&bytes);
+        let reader = thread::spawn(move || {
+            let mut part = [0; 4096];
+            while let Ok(length @ 1..) = pipe.read(&mut part) {
+                all.lock()
+                    .expect("nobody panics with it")
+                    .extend(&part[..length]);
+            }
+        });
+        Self { bytes, reader }
+    }
+
+    fn so_far(&self) -> String {
+        let bytes = self.bytes.lock().expect("nobody panics with it");
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// All of it, once the process has ended.
+    fn whole(&self) -> String {
+        while !self.reader.is_finished() {
+            thread::sleep(TICK);
+        }
+        self.so_far()
+    }
 }
 
 /// Runs the program to its end.
@@ -140,20 +177,11 @@ pub fn spawn(mut command: Command) -> Running {
         .spawn()
         .unwrap_or_else(|error| panic!("{command:?}: {error}"));
     Running {
-        stdout: child.stdout.take().map(gather),
-        stderr: child.stderr.take().map(gather),
+        stdout: Pipe::read(child.stdout.take().expect("it is piped")),
+        stderr: Pipe::read(child.stderr.take().expect("it is piped")),
         child,
         started: Instant::now(),
     }
-}
-
-/// Reads a pipe to its end, so that a chatty process never waits for its reader.
-fn gather(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _cut_short = pipe.read_to_end(&mut bytes);
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
 }
 
 impl Running {
@@ -161,6 +189,15 @@ impl Running {
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What the process has written to standard output so far.
+    ///
+    /// # Panics
+    /// Never: the lock's other holder does not panic.
+    #[must_use]
+    pub fn output(&self) -> String {
+        self.stdout.so_far()
     }
 
     /// Waits until `seen`, or until the process ends; says which.
@@ -171,6 +208,23 @@ impl Running {
     pub fn until(&mut self, mut seen: impl FnMut() -> bool) -> Met {
         loop {
             if seen() {
+                return Met::Seen;
+            }
+            if self.has_ended() {
+                return Met::Ended;
+            }
+            thread::sleep(TICK);
+        }
+    }
+
+    /// As [`Self::until`], looking at what the process has written to standard output.
+    ///
+    /// # Panics
+    /// As [`Self::until`].
+    #[track_caller]
+    pub fn until_output(&mut self, mut seen: impl FnMut(&str) -> bool) -> Met {
+        loop {
+            if seen(&self.output()) {
                 return Met::Seen;
             }
             if self.has_ended() {
@@ -212,14 +266,10 @@ impl Running {
             thread::sleep(TICK);
         }
         let status = self.child.wait().expect("a child can be waited for");
-        let text = |pipe: &mut Option<JoinHandle<String>>| {
-            let reader = pipe.take().expect("each pipe is read once");
-            reader.join().expect("a reader does not panic")
-        };
         Finished {
             status,
-            stdout: text(&mut self.stdout),
-            stderr: text(&mut self.stderr),
+            stdout: self.stdout.whole(),
+            stderr: self.stderr.whole(),
         }
     }
 

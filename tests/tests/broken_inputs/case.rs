@@ -107,7 +107,7 @@ impl Damage {
 }
 
 /// Runs all cases, several at a time, and tells of all that went wrong.
-pub(crate) fn refuses_all(cases: Vec<Case>) {
+pub(crate) fn refuses_all(cases: &[Case]) {
     let next = AtomicUsize::new(0);
     let wrong = Mutex::new(Vec::new());
     let work = || {

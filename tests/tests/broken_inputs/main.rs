@@ -12,22 +12,22 @@ use case::refuses_all;
 
 #[test]
 fn broken_configurations_are_refused() {
-    refuses_all(config::cases());
+    refuses_all(&config::cases());
 }
 
 #[test]
 fn broken_data_are_refused() {
-    refuses_all(data::cases());
+    refuses_all(&data::cases());
 }
 
 #[test]
 fn broken_models_are_refused() {
-    refuses_all(model::cases());
+    refuses_all(&model::cases());
 }
 
 #[test]
 fn broken_runs_are_refused() {
-    refuses_all(run::cases());
+    refuses_all(&run::cases());
 }
 
 #[test]

@@ -130,14 +130,14 @@ fn tensors() -> Vec<Case> {
         Case::train(
             "a tensor of another shape",
             [By(|folder| {
-                edit(folder, |header| header[DENSE]["shape"] = json!([64, 32]))
+                edit(folder, |header| header[DENSE]["shape"] = json!([64, 32]));
             })],
             &["model.safetensors", DENSE, "[32, 64]", "[64, 32]"],
         ),
         Case::train(
             "a tensor of whole numbers",
             [By(|folder| {
-                edit(folder, |header| header[DENSE]["dtype"] = json!("I32"))
+                edit(folder, |header| header[DENSE]["dtype"] = json!("I32"));
             })],
             &["model.safetensors", DENSE, "floating-point", "I32"],
         ),
@@ -145,8 +145,8 @@ fn tensors() -> Vec<Case> {
             "a tensor under another name",
             [By(|folder| {
                 edit(folder, |header| {
-                    rename(header, DENSE, "encoder.layer.0.output.danse.weight")
-                })
+                    rename(header, DENSE, "encoder.layer.0.output.danse.weight");
+                });
             })],
             &[
                 "model.safetensors",

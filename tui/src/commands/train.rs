@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Train) -> Result<Exit> {
         overrides: &overrides,
         format,
     };
-    train(config, how, live).map_err(|error| locate(error, &args.config, &overrides))
+    train(config, how, &live).map_err(|error| locate(error, &args.config, &overrides))
 }
 
 /// What is live while a run goes on, and how it is shown.
@@ -60,7 +60,7 @@ pub(crate) struct Live<'a> {
 }
 
 /// Trains a run to its end, or until a signal.
-pub(crate) fn train(config: RunConfig, how: Start, live: Live<'_>) -> Result<Exit> {
+pub(crate) fn train(config: RunConfig, how: Start, live: &Live<'_>) -> Result<Exit> {
     threads::limit(config.train.threads);
     let cancel = CancelToken::default();
     signals::install(&cancel)?;
