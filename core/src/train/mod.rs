@@ -8,6 +8,7 @@
 mod between;
 pub mod control;
 pub mod evaluate;
+mod fit;
 pub mod metric;
 pub mod optimizer;
 pub mod plan;

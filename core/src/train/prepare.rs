@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use crate::cancel::CancelToken;
 use crate::config::{Method, RunConfig, TaskKind, UNNAMED};
-use crate::data::task::{AnswerColumn, InputForm, Loader, TaskData};
+use crate::data::task::{InputForm, Loader, TaskData};
 use crate::data::tokenize::Tokenizer;
-use crate::data::{Example, Table};
-use crate::model::{Answer, Model, ModelShape, Network, Placement, device};
+use crate::model::{Answer, Model, ModelShape, Placement, device};
 use crate::peft::{self, Trainables};
 use crate::{Error, Result, hub};
 
@@ -69,6 +68,7 @@ impl Prepared {
             folder,
         };
         prepared.check()?;
+        prepared.check_examples()?;
         Ok(prepared)
     }
 
@@ -92,72 +92,8 @@ impl Prepared {
         }
     }
 
-    /// Reads the rows of another table, such as one to predict.
-    ///
-    /// # Errors
-    /// Fails if the table lacks a column, a row is not what the task expects or does not
-    /// fit the model, and if `cancel` is raised.
-    pub fn read(
-        &self,
-        table: &Table,
-        answers: AnswerColumn,
-        cancel: &CancelToken,
-    ) -> Result<Vec<Example>> {
-        let cancelled = || cancel.is_cancelled();
-        let examples = self
-            .data
-            .task
-            .read(table, answers, &self.loader(&cancelled))?;
-        self.check_fit(&examples)?;
-        Ok(examples)
-    }
-
-    /// Refuses token ids that the model has no embedding for, and inputs longer than it has
-    /// positions for: before a run is made, not at the step that comes upon them.
-    fn check_fit(&self, examples: &[Example]) -> Result<()> {
-        let rows = self.model.shape.vocab;
-        let ids = examples
-            .iter()
-            .flat_map(|e| e.source.ids.iter().chain(&e.target));
-        if let Some(id) = ids.max().filter(|&&id| id as usize >= rows) {
-            return Err(Error::Tokenizer {
-                path: self.folder.clone(),
-                message: format!(
-                    "the tokenizer gives the token id {id}, but the model embeds ids below \
-                     {rows}: do tokenizer and weights belong together?"
-                ),
-            });
-        }
-        let Network::Bert(encoder) = &self.model.network else {
-            return Ok(());
-        };
-        let room = encoder.longest_input();
-        let longest = examples
-            .iter()
-            .map(|e| e.source.ids.len())
-            .max()
-            .unwrap_or(0);
-        if longest <= room {
-            return Ok(());
-        }
-        Err(Error::Config {
-            path: PathBuf::from(UNNAMED),
-            place: None,
-            field: "task.max_length".to_owned(),
-            message: format!(
-                "an input has {longest} tokens, but the model has positions for {room}: set it \
-                 to {room} or less"
-            ),
-        })
-    }
-
-    /// Refuses a metric that the task does not have, and examples that the model cannot take.
+    /// Refuses a metric that the task does not have, and data that leave nothing to do.
     fn check(&self) -> Result<()> {
-        let data = &self.data;
-        let test = data.test.as_deref().unwrap_or_default();
-        for examples in [&data.train[..], &data.validation, test] {
-            self.check_fit(examples)?;
-        }
         let metrics = self.data.task.metrics();
         let metric = self.metric();
         if metric != "loss" && !metrics.contains(&metric) {

@@ -41,12 +41,16 @@ pub(crate) fn run(args: &Train) -> Result<Exit> {
     } else {
         Format::Plain
     };
-    let live = Live {
-        file: Some(&args.config),
-        overrides: &overrides,
-        format,
-    };
-    train(config, how, &live).map_err(|error| locate(error, &args.config, &overrides))
+    train(
+        config,
+        how,
+        &Live {
+            file: Some(&args.config),
+            overrides: &overrides,
+            format,
+        },
+    )
+    .map_err(|error| locate(error, &args.config, &overrides))
 }
 
 /// What is live while a run goes on, and how it is shown.
