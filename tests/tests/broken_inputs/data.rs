@@ -56,7 +56,7 @@ fn other_forms() -> Vec<Case> {
     let file = |name, file: &'static str, set, content: &[u8], says| {
         Case::train(name, [Write(file, content.to_vec())], says).with(["--set", set])
     };
-    let zstd = include_bytes!("../../fixtures/broken/zstd.parquet");
+    let zstd = include_bytes!("../../fixtures/data/zstd.parquet");
     vec![
         file(
             "an unknown extension",
