@@ -4,5 +4,6 @@
     reason = "a test that cannot go on should say where"
 )]
 
+pub mod gradient;
 pub mod parity;
 pub mod program;

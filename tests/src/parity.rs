@@ -144,6 +144,12 @@ impl Case {
         self.file.generation.as_ref()
     }
 
+    /// Where `config.json` and `model.safetensors` lie.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The tensors expected of one kind of method, in f64.
     #[must_use]
     pub fn expected(&self, kind: &str) -> HashMap<String, Tensor> {
@@ -151,15 +157,9 @@ impl Case {
         candle_core::safetensors::load(path, &Device::Cpu).expect("committed tensors load")
     }
 
-    /// The model with a method installed and its values set to the expected ones.
+    /// The model as it was pretrained, without a method or a head.
     #[must_use]
-    pub fn install(
-        &self,
-        method: &Method,
-        dtype: DType,
-        kind: Kind,
-        expected: &HashMap<String, Tensor>,
-    ) -> (Model, Trainables) {
+    pub fn plain(&self, dtype: DType, kind: Kind) -> Model {
         let answer = match (self.generates(), kind) {
             (true, _) => Answer::Text { longest: 12 },
             (false, Kind::Classes) => Answer::Class {
@@ -173,7 +173,19 @@ impl Case {
             dtype,
             pooling: Pooling::Mean,
         };
-        let mut model = Model::load(&self.folder, answer, placement).expect("the model loads");
+        Model::load(&self.folder, answer, placement).expect("the model loads")
+    }
+
+    /// The model with a method installed and its values set to the expected ones.
+    #[must_use]
+    pub fn install(
+        &self,
+        method: &Method,
+        dtype: DType,
+        kind: Kind,
+        expected: &HashMap<String, Tensor>,
+    ) -> (Model, Trainables) {
+        let mut model = self.plain(dtype, kind);
         let trainables = peft::install(method, &mut model, 1).expect("the method fits");
         let mut values = trainables
             .named(trainables.values())
@@ -208,23 +220,54 @@ fn toml_from(text: &str) -> MethodConfig {
     toml::from_str(text).expect("the table parses")
 }
 
+/// How far two tensors may be apart: by the larger of two bounds.
+#[derive(Debug, Clone, Copy)]
+pub struct Tolerance {
+    /// Relative to the largest expected entry.
+    pub relative: f64,
+    /// In absolute terms, for tensors that are 0 in exact arithmetic and rounding noise in
+    /// any other.
+    pub absolute: f64,
+}
+
 /// Asserts that two tensors agree to `tolerance` of the largest expected entry.
 pub fn assert_close(what: &str, found: &Tensor, expected: &Tensor, tolerance: f64) {
-    assert_eq!(found.dims(), expected.dims(), "{what}: shape");
-    let flat = |t: &Tensor| -> Vec<f64> {
-        t.to_dtype(DType::F64)
-            .and_then(|t| t.flatten_all())
-            .and_then(|t| t.to_vec1())
-            .expect("numbers")
+    let tolerance = Tolerance {
+        relative: tolerance,
+        absolute: 0.0,
     };
-    let (found, expected) = (flat(found), flat(expected));
-    let largest = expected.iter().fold(0f64, |m, x| m.max(x.abs()));
-    let off = found
+    assert_within(what, found, expected, tolerance);
+}
+
+/// Asserts that two tensors agree.
+pub fn assert_within(what: &str, found: &Tensor, expected: &Tensor, tolerance: Tolerance) {
+    assert_eq!(found.dims(), expected.dims(), "{what}: shape");
+    let largest = largest(expected);
+    let off = numbers(found)
         .iter()
-        .zip(&expected)
-        .fold(0f64, |m, (a, b)| m.max((a - b).abs()));
+        .zip(numbers(expected))
+        .map(|(a, b)| (a - b).abs())
+        // A NaN must fail, so `f64::max`, which passes over it, will not do.
+        .fold(0f64, |m, off| if off <= m { m } else { off });
+    let allowed = tolerance.absolute.max(tolerance.relative * largest);
     assert!(
-        off <= tolerance * largest,
+        off <= allowed,
         "{what}: off by {off:e}, largest entry {largest:e}"
     );
+}
+
+/// The largest absolute entry.
+#[must_use]
+pub fn largest(tensor: &Tensor) -> f64 {
+    numbers(tensor).iter().fold(0f64, |m, x| m.max(x.abs()))
+}
+
+/// All entries, row by row.
+#[must_use]
+pub fn numbers(tensor: &Tensor) -> Vec<f64> {
+    tensor
+        .to_dtype(DType::F64)
+        .and_then(|t| t.flatten_all())
+        .and_then(|t| t.to_vec1())
+        .expect("a tensor of numbers")
 }

@@ -1,4 +1,7 @@
 //! Logits, losses, gradients, training and generation against PyTorch, on tiny models.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::HashMap;
 
 use candle_core::{DType, Tensor};
 use compacter_core::cancel::CancelToken;
@@ -7,7 +10,9 @@ use compacter_core::model::network::scalar;
 use compacter_core::model::{Model, Network, Pass};
 use compacter_core::peft::Trainables;
 use compacter_core::train::optimizer::{AdamW, Update, clip, norm};
-use compacter_tests::parity::{Case, Kind, assert_close, method};
+use compacter_tests::parity::{
+    Case, Kind, Tolerance, Training, assert_close, assert_within, largest, method,
+};
 
 const COMPACTER: &str = "kind = 'compacter'\nn = 4\nreduction_factor = 4";
 const ADAPTER: &str = "kind = 'adapter'\nreduction_factor = 4";
@@ -53,27 +58,48 @@ fn check(case: &Case, toml: &str, file: &str, kind: Kind) {
             &expected["logits"],
             tolerance,
         );
-        let mut seen = 0;
-        for parameter in trainables.parameters() {
-            let found = trainables.slice(&flat, parameter).unwrap();
-            let name = format!("grad.{}", parameter.name);
-            let wanted = expected
-                .get(&name)
-                .unwrap_or_else(|| panic!("{file}: no {name} in the fixture"));
-            assert_close(
+        let tolerance = Tolerance {
+            relative: tolerance,
+            absolute: rounding(dtype) * largest_gradient(&expected),
+        };
+        let named = trainables.named(&flat).unwrap();
+        for (name, found) in &named {
+            let name = format!("grad.{name}");
+            let Some(wanted) = expected.get(&name) else {
+                panic!("{file}: no {name} in the fixture")
+            };
+            assert_within(
                 &format!("{file} {dtype:?} {name}"),
-                &found,
+                found,
                 wanted,
                 tolerance,
             );
-            seen += 1;
         }
-        let all = expected
-            .keys()
-            .filter(|name| name.starts_with("grad."))
-            .count();
-        assert_eq!(seen, all, "{file}: parameters with an expected gradient");
+        assert_eq!(
+            named.len(),
+            gradients(&expected).count(),
+            "{file}: parameters"
+        );
     }
+}
+
+/// Rounding noise beside the largest gradient of a model. The softmax of attention does
+/// not see a shift of all scores, so BERT's key biases have a gradient of exactly 0, which
+/// no floating-point sum of its terms gives.
+fn rounding(dtype: DType) -> f64 {
+    match dtype {
+        DType::F64 => 16.0 * f64::EPSILON,
+        _ => 16.0 * f64::from(f32::EPSILON),
+    }
+}
+
+fn largest_gradient(expected: &HashMap<String, Tensor>) -> f64 {
+    gradients(expected).fold(0f64, |m, gradient| m.max(largest(gradient)))
+}
+
+fn gradients(expected: &HashMap<String, Tensor>) -> impl Iterator<Item = &Tensor> {
+    let named = expected.iter();
+    named.filter_map(|(name, tensor)| name.starts_with("grad.").then_some(tensor))
 }
 
 #[test]
@@ -104,45 +130,53 @@ fn regression_agrees() {
     check(&Case::read("bert"), COMPACTER, "regression", Kind::Values);
 }
 
+/// Linear warm-up from 0, then linear decay to 0.
+fn learning_rate(run: &Training, step: u64) -> f64 {
+    let factor = if step < run.warmup {
+        step as f64 / run.warmup as f64
+    } else {
+        (run.steps - step) as f64 / (run.steps - run.warmup) as f64
+    };
+    run.learning_rate * factor
+}
+
+fn train(case: &Case, dtype: DType, tolerance: f64) {
+    let (run, expected) = (case.training(), case.expected("compacter"));
+    let (model, trainables) = case.install(&method(COMPACTER), dtype, Kind::Classes, &expected);
+    let mut optimizer = AdamW::new(trainables.values()).unwrap();
+    let close = |a: f64, b: f64| (a - b).abs() <= tolerance * b.abs() + 1e-10;
+    assert_eq!(run.losses.len() as u64, run.steps);
+    for step in 0..run.losses.len() {
+        let batch = run.batches[step % run.batches.len()].batch(Kind::Classes);
+        let (loss, flat) = gradient(&model, &trainables, &batch);
+        let norm = norm(&flat).unwrap();
+        let (wanted, wanted_norm) = (run.losses[step], run.grad_norms[step]);
+        assert!(
+            close(loss, wanted),
+            "{dtype:?} step {step}: {loss} for {wanted}"
+        );
+        assert!(
+            close(norm, wanted_norm) || dtype == DType::F32,
+            "step {step}: norm {norm} for {wanted_norm}"
+        );
+        let with = Update {
+            learning_rate: learning_rate(run, step as u64),
+            weight_decay: 0.0,
+        };
+        let clipped = clip(&flat, norm, run.clip_norm).unwrap();
+        optimizer
+            .update(trainables.values(), &clipped, with)
+            .unwrap();
+        trainables.refresh().unwrap();
+    }
+}
+
 #[test]
 fn twenty_steps_of_training_agree() {
     for name in ["t5_v1_0", "t5_v1_1", "bert", "roberta"] {
-        let (case, expected) = (Case::read(name), Case::read(name).expected("compacter"));
-        let run = case.training();
-        for (dtype, tolerance) in [(DType::F64, 1e-8), (DType::F32, 1e-4)] {
-            let (model, trainables) =
-                case.install(&method(COMPACTER), dtype, Kind::Classes, &expected);
-            let mut optimizer = AdamW::new(trainables.values()).unwrap();
-            for step in 0..run.steps {
-                let batch = run.batches[step as usize % run.batches.len()].batch(Kind::Classes);
-                let (loss, flat) = gradient(&model, &trainables, &batch);
-                let (norm, at) = (norm(&flat).unwrap(), step as usize);
-                let close = |a: f64, b: f64| (a - b).abs() <= tolerance * b.abs() + 1e-10;
-                assert!(
-                    close(loss, run.losses[at]),
-                    "{name} {dtype:?} step {step}: {loss} for {}",
-                    run.losses[at]
-                );
-                assert!(
-                    close(norm, run.grad_norms[at]) || dtype == DType::F32,
-                    "{name} step {step}: norm {norm}"
-                );
-                let factor = if step < run.warmup {
-                    step as f64 / run.warmup as f64
-                } else {
-                    (run.steps - step) as f64 / (run.steps - run.warmup) as f64
-                };
-                let with = Update {
-                    learning_rate: run.learning_rate * factor,
-                    weight_decay: 0.0,
-                };
-                let clipped = clip(&flat, norm, run.clip_norm).unwrap();
-                optimizer
-                    .update(trainables.values(), &clipped, with)
-                    .unwrap();
-                trainables.refresh().unwrap();
-            }
-        }
+        let case = Case::read(name);
+        train(&case, DType::F64, 1e-8);
+        train(&case, DType::F32, 1e-4);
     }
 }
 

@@ -203,6 +203,8 @@ mod tests {
             "task.kind",
             "task.label",
             "task.labels",
+            "task.max_length",
+            "task.max_target_length",
             "task.max_train_samples",
             "task.name",
             "task.template",

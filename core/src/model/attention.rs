@@ -208,6 +208,14 @@ pub struct Rows<'a> {
     pub segments: &'a Segments,
 }
 
+impl<'a> Rows<'a> {
+    /// Rows and where each sequence lies among them.
+    #[must_use]
+    pub fn new(rows: &'a Tensor, segments: &'a Segments) -> Self {
+        Self { rows, segments }
+    }
+}
+
 /// Lets a module act on activations `[tokens, width]`.
 ///
 /// # Errors

@@ -12,12 +12,11 @@ use crate::{Error, Result};
 /// Fails if a GPU is asked for by name and cannot be used, saying what is missing.
 pub fn open(name: &str) -> Result<Device> {
     match name {
-        "cpu" => Ok(Device::Cpu),
         "auto" if cfg!(feature = "cuda") => Ok(cuda(name, 0).unwrap_or_else(|reason| {
             tracing::warn!("{reason}; using the CPU");
             Device::Cpu
         })),
-        "auto" => Ok(Device::Cpu),
+        "cpu" | "auto" => Ok(Device::Cpu),
         _ => match name.strip_prefix("cuda:").and_then(|n| n.parse().ok()) {
             Some(ordinal) => cuda(name, ordinal),
             None => Err(device(name, "expected auto, cpu or cuda:0")),

@@ -4,8 +4,8 @@ use candle_core::Tensor;
 
 use super::Pass;
 use crate::Result;
-use crate::ops::Segments;
 use crate::ops::linear::{cast, linear};
+use crate::ops::{Segments, index};
 
 /// A linear map from pooled states to classes, or to one number.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ pub fn mean_pool(hidden: &Tensor, segments: &Segments) -> Result<Tensor> {
 pub fn first_rows(hidden: &Tensor, segments: &Segments) -> Result<Tensor> {
     let starts: Vec<u32> = segments.offsets()[..segments.batch()]
         .iter()
-        .map(|&at| at as u32)
+        .map(|&at| index(at))
         .collect();
     Ok(hidden
         .contiguous()?

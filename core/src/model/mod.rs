@@ -3,6 +3,7 @@
 //! A backbone names no method and a method names no backbone: both speak of [`site`]s.
 //! With nothing installed a backbone is the plain pretrained model.
 
+pub mod answer;
 pub mod attention;
 pub mod bert;
 pub mod device;
@@ -18,8 +19,9 @@ pub mod t5;
 pub mod weight;
 pub mod weights;
 
+pub use answer::{Answer, Prediction};
 pub use layers::{Linear, Norm};
-pub use network::{Answer, Model, Network, Placement, Prediction};
+pub use network::{Model, Network, Placement};
 pub use pass::Pass;
 pub use shape::{Family, ModelShape};
 pub use weight::Weight;

@@ -5,6 +5,7 @@ use std::path::Path;
 use candle_core::{D, DType, Device, Tensor};
 
 use super::Pass;
+use super::answer::{Answer, Prediction};
 use super::bert::{self, Bert, Pooler};
 use super::head::{Head, first_rows, mean_pool};
 use super::loader::Loader;
@@ -46,42 +47,6 @@ pub enum Network {
     Bert(Box<Bert>),
 }
 
-/// The kind of answer that a task asks for.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Answer {
-    /// One of so many classes; a backbone that generates text scores each class by the
-    /// likelihood of its verbaliser.
-    Class {
-        /// Number of classes.
-        count: usize,
-        /// Token ids of each class's name, end marker included; empty for encoders.
-        verbalizers: Vec<Vec<u32>>,
-    },
-    /// A number.
-    Value,
-    /// Text of at most so many tokens.
-    Text {
-        /// Tokens.
-        longest: usize,
-    },
-}
-
-/// A model's answer to one input.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Prediction {
-    /// The likeliest class.
-    Class {
-        /// Its number.
-        class: usize,
-        /// Probability of each class.
-        scores: Vec<f64>,
-    },
-    /// A number.
-    Value(f64),
-    /// Token ids of generated text.
-    Text(Vec<u32>),
-}
-
 /// Where a model is to live and how it is to be held.
 #[derive(Debug, Clone)]
 pub struct Placement {
@@ -93,6 +58,36 @@ pub struct Placement {
     pub pooling: Pooling,
 }
 
+impl Network {
+    fn load(shape: &ModelShape, config: &str, loader: &mut Loader<'_>) -> Result<Self> {
+        let path = loader.weights.folder().join("config.json");
+        let parse = |e: serde_json::Error| Error::model(&path, e.to_string());
+        Ok(match shape.family {
+            Family::T5 => {
+                let config: t5::Config = serde_json::from_str(config).map_err(parse)?;
+                Self::T5(Box::new(T5::load(config, loader)?))
+            }
+            Family::Bert | Family::Roberta => {
+                let config: bert::Config = serde_json::from_str(config).map_err(parse)?;
+                let pooler = if shape.pooler {
+                    Pooler::Load
+                } else {
+                    Pooler::Skip
+                };
+                Self::Bert(Box::new(Bert::load(config, pooler, loader)?))
+            }
+        })
+    }
+
+    /// What a checkpoint may hold beside the backbone.
+    fn ignorable(&self) -> &'static [&'static str] {
+        match self {
+            Self::T5(_) => T5::IGNORABLE,
+            Self::Bert(_) => Bert::IGNORABLE,
+        }
+    }
+}
+
 impl Model {
     /// Loads the backbone in a folder that Hugging Face's libraries would load.
     ///
@@ -102,8 +97,7 @@ impl Model {
     pub fn load(folder: &Path, answer: Answer, placement: Placement) -> Result<Self> {
         let path = folder.join("config.json");
         let text = std::fs::read_to_string(&path).map_err(Error::io(&path, "read"))?;
-        let shape = ModelShape::from_config_json(&text, &path)?;
-        Self::build(Weights::open(folder)?, shape, &text, answer, placement)
+        Self::build(Weights::open(folder)?, &text, answer, placement)
     }
 
     /// Builds the model from tensors and the text of a `config.json`.
@@ -112,59 +106,34 @@ impl Model {
     /// As [`Self::load`].
     pub fn build(
         mut weights: Weights,
-        shape: ModelShape,
         config: &str,
         answer: Answer,
         placement: Placement,
     ) -> Result<Self> {
-        let folder = weights.folder().to_path_buf();
-        let Placement {
-            device,
-            dtype,
-            pooling,
-        } = placement;
-        let parse = |e: serde_json::Error| Error::model(folder.join("config.json"), e.to_string());
+        let path = weights.folder().join("config.json");
+        let mut shape = ModelShape::from_config_json(config, &path)?;
+        if !shape.has_decoder() && matches!(answer, Answer::Text { .. }) {
+            return Err(Error::model(
+                weights.folder(),
+                "an encoder cannot generate text: use a T5 model for a text-to-text task",
+            ));
+        }
+        shape.pooler &= placement.pooling == Pooling::Pooler;
         let mut loader = Loader {
             weights: &mut weights,
-            dtype,
-            device: device.clone(),
+            dtype: placement.dtype,
+            device: placement.device.clone(),
         };
-        let (network, ignorable) = match shape.family {
-            Family::T5 => {
-                let config: t5::Config = serde_json::from_str(config).map_err(parse)?;
-                (
-                    Network::T5(Box::new(T5::load(config, &mut loader)?)),
-                    T5::IGNORABLE,
-                )
-            }
-            Family::Bert | Family::Roberta => {
-                if matches!(answer, Answer::Text { .. }) {
-                    return Err(Error::model(
-                        folder,
-                        "an encoder cannot generate text: use a T5 model for a text-to-text task",
-                    ));
-                }
-                let config: bert::Config = serde_json::from_str(config).map_err(parse)?;
-                let pooler = if pooling == Pooling::Pooler {
-                    Pooler::Load
-                } else {
-                    Pooler::Skip
-                };
-                (
-                    Network::Bert(Box::new(Bert::load(config, pooler, &mut loader)?)),
-                    Bert::IGNORABLE,
-                )
-            }
-        };
-        weights.finish(ignorable)?;
+        let network = Network::load(&shape, config, &mut loader)?;
+        weights.finish(network.ignorable())?;
         Ok(Self {
             network,
             head: None,
             answer,
             shape,
-            device,
-            dtype,
-            pooling,
+            device: placement.device,
+            dtype: placement.dtype,
+            pooling: placement.pooling,
         })
     }
 
@@ -231,7 +200,10 @@ impl Model {
             Network::Bert(bert) => {
                 let outputs = self.outputs(bert, batch, pass)?;
                 let loss = known.then(|| self.head_loss(&outputs, batch)).transpose()?;
-                Ok((self.read(&outputs)?, loss.as_ref().map(scalar).transpose()?))
+                Ok((
+                    self.answer.read(&outputs)?,
+                    loss.as_ref().map(scalar).transpose()?,
+                ))
             }
         }
     }
@@ -332,18 +304,7 @@ impl Model {
         }
         Ok(scores
             .into_iter()
-            .map(|scores| likeliest(&scores))
-            .collect())
-    }
-
-    fn read(&self, outputs: &Tensor) -> Result<Vec<Prediction>> {
-        let rows = outputs.to_dtype(DType::F64)?.to_vec2::<f64>()?;
-        Ok(rows
-            .into_iter()
-            .map(|row| match self.answer {
-                Answer::Class { .. } => likeliest(&row),
-                Answer::Value | Answer::Text { .. } => Prediction::Value(row[0]),
-            })
+            .map(|scores| Prediction::likeliest(&scores))
             .collect())
     }
 }
@@ -369,21 +330,6 @@ impl Backbone for Model {
 
 fn texts(ids: Vec<Vec<u32>>) -> Vec<Prediction> {
     ids.into_iter().map(Prediction::Text).collect()
-}
-
-/// The class of the largest logit, the first of equals, with all probabilities.
-fn likeliest(logits: &[f64]) -> Prediction {
-    let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let class = logits
-        .iter()
-        .position(|&logit| logit == largest)
-        .unwrap_or(0);
-    let powers: Vec<f64> = logits.iter().map(|logit| (logit - largest).exp()).collect();
-    let sum: f64 = powers.iter().sum();
-    Prediction::Class {
-        class,
-        scores: powers.into_iter().map(|power| power / sum).collect(),
-    }
 }
 
 /// The value of a scalar tensor.

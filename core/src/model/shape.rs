@@ -60,8 +60,8 @@ pub struct ModelShape {
     pub type_vocab: usize,
     /// Rows of each relative position table; 0 for encoders with absolute positions.
     pub relative_buckets: usize,
-    /// Whether the dense layer on the first token's state belongs to the model; no
-    /// configuration says so, hence true for every encoder.
+    /// Whether the dense layer on the first token's state belongs to the model. No
+    /// configuration says so, hence true for every encoder until it is built without.
     pub pooler: bool,
 }
 

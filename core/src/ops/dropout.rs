@@ -21,9 +21,7 @@ pub fn dropout(x: &Tensor, rate: f64, key: Key) -> Result<Tensor> {
     if x.device().is_cpu() {
         return Ok(x.contiguous()?.apply_op1(op)?);
     }
-    let mask: Vec<f32> = (0..x.elem_count() as u64)
-        .map(|i| op.factor(i) as f32)
-        .collect();
+    let mask: Vec<f64> = (0..x.elem_count() as u64).map(|i| op.factor(i)).collect();
     let mask = Tensor::from_vec(mask, x.shape(), x.device())?.to_dtype(x.dtype())?;
     Ok((x * mask)?)
 }

@@ -9,9 +9,11 @@ pub mod activation;
 pub mod attention;
 pub mod cross_entropy;
 pub mod dropout;
+pub mod index;
 pub mod linear;
 pub mod norm;
 pub mod phm;
 pub mod segments;
 
+pub use index::index;
 pub use segments::Segments;

@@ -6,6 +6,7 @@
 
 use candle_core::{DType, Device, Tensor};
 
+use super::index;
 use crate::Result;
 
 /// The sequences of a packed batch.
@@ -108,8 +109,8 @@ impl Segments {
         let mut order = Vec::with_capacity(self.tokens() + count * self.batch());
         let mut offsets = vec![0];
         for window in self.offsets.windows(2) {
-            order.extend((0..count).map(|row| row as u32));
-            order.extend((window[0]..window[1]).map(|row| (row + count) as u32));
+            order.extend((0..count).map(index));
+            order.extend((window[0]..window[1]).map(|row| index(row + count)));
             offsets.push(order.len());
         }
         Ok((
@@ -128,9 +129,9 @@ impl Padding {
         for (sequence, window) in offsets.windows(2).enumerate() {
             for (at, row) in (window[0]..window[1]).enumerate() {
                 let slot = sequence * longest + at;
-                spread[slot] = row as u32;
+                spread[slot] = index(row);
                 mask[slot] = 0.0;
-                gather.push(slot as u32);
+                gather.push(index(slot));
             }
         }
         Ok(Self {

@@ -65,6 +65,36 @@ pub struct Mapping {
     pub out: usize,
 }
 
+/// Two projections with a non-linearity between: `A(x) = Up(act(Down(x)))`.
+#[derive(Debug)]
+pub struct Bottleneck<P> {
+    /// From the model's width to the bottleneck's.
+    pub down: P,
+    /// Back to the model's width.
+    pub up: P,
+    /// Between the two.
+    pub non_linearity: NonLinearity,
+}
+
+impl<P: AdapterProjection> Bottleneck<P> {
+    /// Computes `A(x)` of rows `x: [tokens, d_model]`.
+    ///
+    /// # Errors
+    /// Fails where the tensor library does.
+    pub fn branch(&self, x: &Tensor) -> Result<Tensor> {
+        self.up
+            .forward(&activation(&self.down.forward(x)?, self.non_linearity)?)
+    }
+
+    /// Computes `x + A(x)` of rows `x: [tokens, d_model]`: the adapter of the paper.
+    ///
+    /// # Errors
+    /// Fails where the tensor library does.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        Ok((x + self.branch(x)?)?)
+    }
+}
+
 /// Where an adapter reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reads {
@@ -78,24 +108,15 @@ enum Reads {
 
 /// An adapter at a sub-layer.
 struct Adapter<P> {
-    down: P,
-    up: P,
-    non_linearity: NonLinearity,
+    bottleneck: Bottleneck<P>,
     reads: Reads,
-}
-
-impl<P: AdapterProjection> Adapter<P> {
-    fn branch(&self, x: &Tensor) -> Result<Tensor> {
-        self.up
-            .forward(&activation(&self.down.forward(x)?, self.non_linearity)?)
-    }
 }
 
 impl<P: AdapterProjection> SubLayerModule for Adapter<P> {
     fn forward(&self, at: &SubLayer<'_>) -> Result<Tensor> {
         if self.reads == Reads::Output {
-            let adapted = (at.output + self.branch(at.output)?)?;
-            return Ok((at.residual + at.drop(&adapted)?)?);
+            let adapted = at.drop(&self.bottleneck.forward(at.output)?)?;
+            return Ok((at.residual + adapted)?);
         }
         let dropped = at.drop(at.output)?;
         let sum = (at.residual + &dropped)?;
@@ -104,7 +125,7 @@ impl<P: AdapterProjection> SubLayerModule for Adapter<P> {
             (Reads::Sum, None) => sum.clone(),
             _ => dropped,
         };
-        Ok((sum + self.branch(&read)?)?)
+        Ok((sum + self.bottleneck.branch(&read)?)?)
     }
 }
 
@@ -139,13 +160,13 @@ pub fn install_with<P: AdapterProjection + 'static>(
             width: bottleneck,
             out: width,
         };
-        let adapter = Adapter {
+        let bottleneck = Bottleneck {
             down: project(builder, down)?,
             up: project(builder, up)?,
             non_linearity: config.non_linearity,
-            reads: reads(config),
         };
-        slot.install(Box::new(adapter), site)
+        let reads = reads(config);
+        slot.install(Box::new(Adapter { bottleneck, reads }), site)
     })?;
     if config.train_layer_norms {
         unfreeze::layer_norms(model, builder)?;

@@ -27,16 +27,42 @@ use crate::config::{BottleneckConfig, FastInit, FastWeights, PhmConfig, SlowInit
 use crate::model::Model;
 use crate::ops::phm;
 
-/// A hypercomplex projection with bias.
-struct Hypercomplex {
-    slow: Tensor, // [n, n, n]
-    fast: Fast,
-    bias: Tensor, // [out]
+/// A hypercomplex projection with bias: `x H + b`.
+#[derive(Debug, Clone)]
+pub struct Hypercomplex {
+    /// `A: [n, n, n]`
+    pub slow: Tensor,
+    /// `B`
+    pub fast: Fast,
+    /// `b: [out]`
+    pub bias: Tensor,
 }
 
-enum Fast {
-    Factored { left: Tensor, right: Tensor }, // [n, in/n, r], [n, r, out/n]
-    Dense(Tensor),                            // [n, in/n, out/n]
+/// The fast weights of a projection.
+#[derive(Debug, Clone)]
+pub enum Fast {
+    /// `Bᵢ = sᵢ tᵢ`
+    Factored {
+        /// `s: [n, in/n, r]`
+        left: Tensor,
+        /// `t: [n, r, out/n]`
+        right: Tensor,
+    },
+    /// `B: [n, in/n, out/n]`
+    Dense(Tensor),
+}
+
+impl Hypercomplex {
+    /// Builds the weight `H: [in, out]` that [`AdapterProjection::forward`] never needs.
+    ///
+    /// # Errors
+    /// Fails where the tensor library does.
+    pub fn materialise(&self) -> Result<Tensor> {
+        match &self.fast {
+            Fast::Factored { left, right } => phm::materialise(&self.slow, &left.matmul(right)?),
+            Fast::Dense(whole) => phm::materialise(&self.slow, whole),
+        }
+    }
 }
 
 impl AdapterProjection for Hypercomplex {

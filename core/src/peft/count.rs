@@ -25,6 +25,7 @@ use serde::Serialize;
 use crate::config::{LoraConfig, Method};
 use crate::event::Group;
 use crate::model::{Family, ModelShape};
+use crate::peft::group;
 use crate::{Error, Result};
 use formula::n;
 
@@ -82,7 +83,7 @@ impl Count {
     pub fn with_head(mut self, shape: &ModelShape, outputs: usize) -> Result<Self> {
         needs_a_head(shape)?;
         let head = n(shape.d_model) * n(outputs) + n(outputs);
-        self.groups.push(head.group("task head")?);
+        self.groups.push(head.group(group::HEAD)?);
         Ok(self)
     }
 }
@@ -116,7 +117,7 @@ fn low_rank(lora: &LoraConfig, shape: &ModelShape) -> Result<Group> {
     // A decoder's block attends twice: to itself and to the encoder.
     let attentions = n(shape.encoder_layers + 2 * shape.decoder_layers);
     let updates = attentions * n(lora.targets.len());
-    (updates * n(lora.rank) * (n(shape.d_model) + n(shape.inner()))).group("low-rank updates")
+    (updates * n(lora.rank) * (n(shape.d_model) + n(shape.inner()))).group(group::LORA)
 }
 
 #[cfg(test)]

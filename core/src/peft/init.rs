@@ -47,9 +47,10 @@ impl Distribution {
         dtype: DType,
         device: &Device,
     ) -> Result<Tensor> {
-        let count = shape.iter().product::<usize>() as u64;
+        let elements: usize = shape.iter().product();
+        let count = elements as u64;
         let values: Vec<f64> = match self {
-            Self::Zero => vec![0.0; count as usize],
+            Self::Zero => vec![0.0; elements],
             Self::Normal(deviation) => (0..count).map(|i| deviation * key.normal(i)).collect(),
             Self::Uniform(bound) => (0..count)
                 .map(|i| bound * (2.0 * key.uniform(i) - 1.0))

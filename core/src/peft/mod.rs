@@ -31,8 +31,16 @@ pub mod group {
     pub const NORM: &str = "layer norms";
     /// Factors of low-rank updates.
     pub const LORA: &str = "low-rank updates";
-    /// All weights of the backbone.
-    pub const BACKBONE: &str = "backbone";
+    /// Embedding tables of the backbone, and BERT's norm on them.
+    pub const EMBEDDINGS: &str = "embeddings";
+    /// All weights of the backbone's encoder.
+    pub const ENCODER: &str = "encoder";
+    /// All weights of the backbone's decoder.
+    pub const DECODER: &str = "decoder";
+    /// An output layer that is not the embedding table.
+    pub const OUTPUT: &str = "output layer";
+    /// BERT's dense layer on the first token's state.
+    pub const POOLER: &str = "pooler";
     /// The task head; counted apart.
     pub const HEAD: &str = "task head";
 }
@@ -65,3 +73,6 @@ pub fn install(method: &Method, model: &mut Model, seed: u64) -> Result<Trainabl
     }
     builder.finish()
 }
+
+#[cfg(test)]
+mod tests;

@@ -205,7 +205,31 @@ impl Builder {
         from: Distribution,
     ) -> Result<Tensor> {
         let start = from.tensor(self.key.named(&name), shape, self.dtype, &self.device)?;
-        self.push(name, group, &start)
+        self.add_from(name, group, &start)
+    }
+
+    /// Adds a new tensor that starts from the values given.
+    ///
+    /// # Errors
+    /// Fails where the tensor library does.
+    pub fn add_from(
+        &mut self,
+        name: String,
+        group: &'static str,
+        start: &Tensor,
+    ) -> Result<Tensor> {
+        let offset = self.parameters.last().map_or(0, |p| p.start + p.len());
+        let start = start.force_contiguous()?.to_dtype(self.dtype)?;
+        let view = Var::from_tensor(&start.to_device(&self.device)?)?;
+        let tensor = view.as_tensor().clone();
+        self.parameters.push(Parameter {
+            name,
+            group,
+            shape: start.dims().to_vec(),
+            start: offset,
+        });
+        self.views.push(view);
+        Ok(tensor)
     }
 
     /// Draws a tensor as [`Self::add`] does, to be used as it is and not trained.
@@ -226,8 +250,7 @@ impl Builder {
         group: &'static str,
         weight: &mut Weight,
     ) -> Result<()> {
-        let start = weight.stored().to_dtype(self.dtype)?;
-        *weight = Weight::Trained(self.push(name, group, &start)?);
+        *weight = Weight::Trained(self.add_from(name, group, weight.stored())?);
         Ok(())
     }
 
@@ -253,20 +276,5 @@ impl Builder {
             values,
             views: self.views,
         })
-    }
-
-    fn push(&mut self, name: String, group: &'static str, start: &Tensor) -> Result<Tensor> {
-        let offset = self.parameters.last().map_or(0, |p| p.start + p.len());
-        let shape = start.dims().to_vec();
-        let view = Var::from_tensor(start)?;
-        let tensor = view.as_tensor().clone();
-        self.parameters.push(Parameter {
-            name,
-            group,
-            shape,
-            start: offset,
-        });
-        self.views.push(view);
-        Ok(tensor)
     }
 }

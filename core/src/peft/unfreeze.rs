@@ -16,9 +16,18 @@ const HEAD_STD: f64 = 0.02;
 /// # Errors
 /// Fails where the tensor library does.
 pub fn everything(model: &mut Model, builder: &mut Builder) -> Result<()> {
-    model.visit_weights(&mut |name, weight| {
-        builder.unfreeze(name.to_owned(), group::BACKBONE, weight)
-    })
+    model.visit_weights(&mut |name, weight| builder.unfreeze(name.to_owned(), part(name), weight))
+}
+
+/// The part of the backbone that a weight belongs to, by the first step of its name.
+fn part(name: &str) -> &'static str {
+    match name.split('.').next() {
+        Some("encoder") => group::ENCODER,
+        Some("decoder") => group::DECODER,
+        Some("lm_head") => group::OUTPUT,
+        Some("pooler") => group::POOLER,
+        _ => group::EMBEDDINGS, // `shared` or `embeddings`
+    }
 }
 
 /// Trains the layer norms of the backbone.

@@ -120,10 +120,7 @@ impl Layer {
         pass: &Pass,
     ) -> Result<Tensor> {
         let memory = self.attention.memory(hidden, segments, pass)?;
-        let rows = Rows {
-            rows: hidden,
-            segments,
-        };
+        let rows = Rows::new(hidden, segments);
         let attended = self.attention.attend(&rows, &memory, None, pass)?;
         let hidden = self.attention_end.forward(hidden, &attended, pass)?;
 

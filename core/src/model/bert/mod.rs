@@ -18,8 +18,8 @@ use super::site::{
 };
 use super::{Linear, Norm, Pass, Weight};
 use crate::data::Packed;
-use crate::ops::Segments;
 use crate::ops::linear::cast;
+use crate::ops::{Segments, index};
 use crate::{Error, Result};
 use layer::Layer;
 
@@ -135,10 +135,10 @@ impl Bert {
         }
         let positions: Vec<u32> = source
             .lengths()
-            .flat_map(|n| (first..first + n).map(|at| at as u32))
+            .flat_map(|n| (first..first + n).map(index))
             .collect();
         // RoBERTa has one segment, whatever the tokenizer says.
-        let last = self.config.type_vocab_size as u32 - 1;
+        let last = index(self.config.type_vocab_size - 1);
         let types: Vec<u32> = source.types.iter().map(|&t| t.min(last)).collect();
         let rows = |table: &Weight, ids: &[u32]| -> Result<Tensor> {
             let ids = Tensor::new(ids, &self.device)?;

@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::super::attention::{Memory, MultiHead, Rows, through};
+use super::super::attention::{AttentionSlots, Memory, MultiHead, Rows, through};
 use super::super::layers::{BranchOutput, Junction};
 use super::super::loader::Loader;
 use super::super::site::{
@@ -114,7 +114,7 @@ impl AttentionLayer {
             heads: config.num_heads,
             scale: 1.0,
             place: (place.stack, place.block, place.branch),
-            slots: Default::default(),
+            slots: AttentionSlots::default(),
             path,
         };
         let norm = loader.rms_norm(
@@ -140,10 +140,7 @@ impl AttentionLayer {
         memory: impl FnOnce(&MultiHead, &Rows<'_>) -> Result<Memory>,
     ) -> Result<Tensor> {
         let normed = self.norm.forward(x.rows)?;
-        let rows = Rows {
-            rows: &normed,
-            segments: x.segments,
-        };
+        let rows = Rows::new(&normed, x.segments);
         let memory = memory(&self.attention, &rows)?;
         let output = self.attention.attend(&rows, &memory, bias, pass)?;
         let branch = BranchOutput {

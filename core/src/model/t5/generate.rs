@@ -6,6 +6,7 @@ use super::{Encoded, T5};
 use crate::Result;
 use crate::cancel::CancelToken;
 use crate::model::Pass;
+use crate::ops::index;
 
 impl T5 {
     /// Generates the likeliest next token of every sequence until its end marker or
@@ -21,7 +22,7 @@ impl T5 {
     ) -> Result<Vec<Vec<u32>>> {
         let batch = encoded.segments.batch();
         let mut caches = self.decoder.caches(encoded)?;
-        let end = self.config.eos_token_id as u32;
+        let end = index(self.config.eos_token_id);
         let mut texts = vec![Vec::new(); batch];
         let mut open = vec![true; batch];
         let mut last = vec![self.start_id(); batch];

@@ -23,8 +23,8 @@ use super::site::{Backbone, SiteVisitor, Stack as StackKind, WeightVisitor};
 use super::{Linear, Pass, Weight};
 use crate::Result;
 use crate::data::Packed;
-use crate::ops::Segments;
 use crate::ops::linear::{cast, frozen_linear, linear};
+use crate::ops::{Segments, index};
 use stack::Stack;
 
 /// An encoder-decoder.
@@ -60,7 +60,7 @@ impl T5 {
     /// Fails if a tensor is missing or has another shape.
     pub fn load(config: Config, loader: &mut Loader<'_>) -> Result<Self> {
         let table = [config.vocab_size, config.d_model];
-        let shared = loader.take("shared.weight", &table)?.into();
+        let shared = loader.take(embedding_name(loader), &table)?.into();
         let encoder = Stack::load(&config, StackKind::Encoder, loader)?;
         let decoder = Stack::load(&config, StackKind::Decoder, loader)?;
         let head = if config.tie_word_embeddings {
@@ -98,16 +98,15 @@ impl T5 {
     pub fn decode(&self, encoded: &Encoded, target: &Packed, pass: &Pass) -> Result<Tensor> {
         let embedded = self.embed(&self.shift_right(target))?;
         let segments = Segments::new(&target.offsets, self.dtype, &self.device)?;
-        let hidden = self.decoder.decode(embedded, &segments, encoded, pass)?;
+        let hidden = self.decoder.decode(&embedded, &segments, encoded, pass)?;
         self.logits(&hidden, pass)
     }
 
     /// The id that every target sequence starts from.
     #[must_use]
     pub fn start_id(&self) -> u32 {
-        self.config
-            .decoder_start_token_id
-            .unwrap_or(self.config.pad_token_id) as u32
+        let start = self.config.decoder_start_token_id;
+        index(start.unwrap_or(self.config.pad_token_id))
     }
 
     fn shift_right(&self, target: &Packed) -> Vec<u32> {
@@ -134,6 +133,17 @@ impl T5 {
             other => linear(&hidden, &other.tensor()?),
         }
     }
+}
+
+/// The embedding's name in a checkpoint: some hold only the copy of one of the stacks.
+fn embedding_name(loader: &Loader<'_>) -> &'static str {
+    let names = [
+        "shared.weight",
+        "encoder.embed_tokens.weight",
+        "decoder.embed_tokens.weight",
+    ];
+    let held = names.into_iter().find(|name| loader.weights.contains(name));
+    held.unwrap_or(names[0])
 }
 
 impl Backbone for T5 {

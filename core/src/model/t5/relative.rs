@@ -5,6 +5,7 @@ use candle_core::{DType, Device, Tensor};
 use super::super::Weight;
 use super::Config;
 use crate::Result;
+use crate::ops::index;
 
 /// Whether keys after the query can be seen, and so need buckets of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +44,7 @@ impl RelativeBias {
         device: &Device,
     ) -> Result<Tensor> {
         let (count, from) = (queries.len(), queries.start);
-        let bucket = |at: usize| self.bucket(at % keys, from + at / keys) as u32;
+        let bucket = |at: usize| index(self.bucket(at % keys, from + at / keys));
         let buckets: Vec<u32> = (0..count * keys).map(bucket).collect();
         let rows = self
             .table
@@ -58,6 +59,11 @@ impl RelativeBias {
 
     /// The bucket of a key as seen from a query, as `transformers` computes it: in `f32`,
     /// because the boundary distances fall on exact powers and would round differently.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a bucket's number is small and not negative"
+    )]
     fn bucket(&self, key: usize, query: usize) -> usize {
         let (buckets, offset, distance) = match self.direction {
             Direction::Both => {

@@ -78,10 +78,7 @@ impl Stack {
             .bias(0..longest, longest, embedded.dtype(), embedded.device())?;
         let mut hidden = pass.dropout(&embedded, self.name)?;
         for block in &self.blocks {
-            let rows = Rows {
-                rows: &hidden,
-                segments: &segments,
-            };
+            let rows = Rows::new(&hidden, &segments);
             let attended =
                 block
                     .attention
@@ -96,7 +93,7 @@ impl Stack {
     /// Decodes whole target sequences at once, each token seeing the ones before it.
     pub(super) fn decode(
         &self,
-        embedded: Tensor,
+        embedded: &Tensor,
         segments: &Segments,
         encoded: &Encoded,
         pass: &Pass,
@@ -108,22 +105,16 @@ impl Stack {
         );
         let bias = self.relative.bias(0..longest, longest, dtype, &device)?;
         let bias = bias.broadcast_add(&causal_mask(longest, dtype, &device)?)?;
-        let mut hidden = pass.dropout(&embedded, self.name)?;
+        let mut hidden = pass.dropout(embedded, self.name)?;
         for block in &self.blocks {
-            let rows = Rows {
-                rows: &hidden,
-                segments,
-            };
+            let rows = Rows::new(&hidden, segments);
             hidden = block
                 .attention
                 .forward(&rows, Some(&bias), pass, |attention, rows| {
                     attention.memory(rows.rows, rows.segments, pass)
                 })?;
             if let Some(cross) = &block.cross {
-                let rows = Rows {
-                    rows: &hidden,
-                    segments,
-                };
+                let rows = Rows::new(&hidden, segments);
                 hidden = cross.forward(&rows, None, pass, |attention, _| {
                     attention.memory(&encoded.hidden, &encoded.segments, pass)
                 })?;
@@ -167,27 +158,21 @@ impl Stack {
             .bias(position..position + 1, position + 1, dtype, &device)?;
         let mut hidden = embedded;
         for (block, cache) in self.blocks.iter().zip(caches) {
-            let rows = Rows {
-                rows: &hidden,
-                segments,
-            };
+            let rows = Rows::new(&hidden, segments);
             let BlockCache { own, encoder } = cache;
             hidden = block
                 .attention
                 .forward(&rows, Some(&bias), pass, |attention, rows| {
                     match own {
                         Some(past) => {
-                            past.extend(&attention.project(rows.rows, segments, pass)?)?
+                            past.extend(&attention.project(rows.rows, segments, pass)?)?;
                         }
                         None => *own = Some(attention.memory(rows.rows, segments, pass)?),
                     }
                     Ok(own.clone().expect("set in either arm above"))
                 })?;
             if let Some(cross) = &block.cross {
-                let rows = Rows {
-                    rows: &hidden,
-                    segments,
-                };
+                let rows = Rows::new(&hidden, segments);
                 hidden = cross.forward(&rows, None, pass, |_, _| Ok(encoder.clone()))?;
             }
             hidden = block.feed_forward.forward(&hidden, pass)?;
@@ -211,7 +196,7 @@ impl Stack {
     }
 
     pub(super) fn visit_sites(&mut self, visit: &mut SiteVisitor<'_>) -> Result<()> {
-        let first = self.blocks.first().map_or(0, |block| block.index());
+        let first = self.blocks.first().map_or(0, Block::index);
         let site = |path, block| Site {
             path,
             stack: self.kind,
@@ -225,7 +210,7 @@ impl Stack {
         for block in &mut self.blocks {
             block.visit_sites(visit)?;
         }
-        let last = self.blocks.last().map_or(0, |block| block.index());
+        let last = self.blocks.last().map_or(0, Block::index);
         let path = self.norm.path.clone();
         let site = Site {
             path: &path,

@@ -4,6 +4,7 @@ use super::formula::{Formula, n};
 use crate::config::{BottleneckConfig, FastWeights, PhmConfig, Positions, SlowWeights};
 use crate::event::Group;
 use crate::model::{Family, ModelShape};
+use crate::peft::group;
 use crate::{Error, Result};
 
 /// Width of the bottleneck, `⌊width / reduction_factor⌋`.
@@ -46,7 +47,7 @@ pub fn adapted_blocks(config: &BottleneckConfig, shape: &ModelShape) -> Result<V
 pub(super) fn dense(config: &BottleneckConfig, shape: &ModelShape) -> Result<Vec<Group>> {
     let sizes = Sizes::of(config, shape)?;
     let projections = n(sizes.adapters) * n(2) * n(sizes.k) * n(sizes.d);
-    let mut groups = vec![projections.group("projections")?, sizes.biases()?];
+    let mut groups = vec![projections.group(group::ADAPTER)?, sizes.biases()?];
     groups.extend(layer_norms(config, shape)?);
     Ok(groups)
 }
@@ -67,14 +68,14 @@ pub(super) fn hypercomplex(
         FastWeights::Factored => projections() * n(phm.rank) * (n(sizes.k) + n(sizes.d)),
         FastWeights::Dense => projections() * n(phm.n) * n(sizes.k / phm.n) * n(sizes.d / phm.n),
     };
-    let mut groups = vec![fast.group("fast weights")?];
+    let mut groups = vec![fast.group(group::FAST)?];
     if phm.learn_slow {
         let set = cube(phm.n);
         let slow = match phm.slow {
             SlowWeights::Shared => set,
             SlowWeights::Own => projections() * set,
         };
-        groups.push(slow.group("slow weights")?);
+        groups.push(slow.group(group::SLOW)?);
     }
     groups.push(sizes.biases()?);
     groups.extend(layer_norms(config, shape)?);
@@ -110,7 +111,7 @@ impl Sizes {
 
     /// Each projection has one, as wide as its output.
     fn biases(&self) -> Result<Group> {
-        (n(self.adapters) * (n(self.k) + n(self.d))).group("biases")
+        (n(self.adapters) * (n(self.k) + n(self.d))).group(group::BIAS)
     }
 }
 
@@ -139,5 +140,5 @@ fn layer_norms(config: &BottleneckConfig, shape: &ModelShape) -> Result<Option<G
         // One after each sub-layer and one on the embeddings, with biases.
         Family::Bert | Family::Roberta => n(2 * shape.encoder_layers + 1) * n(2),
     };
-    (norms * n(shape.d_model)).group("layer norms").map(Some)
+    (norms * n(shape.d_model)).group(group::NORM).map(Some)
 }

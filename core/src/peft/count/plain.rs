@@ -4,6 +4,7 @@ use super::formula::n;
 use crate::Result;
 use crate::event::Group;
 use crate::model::{Family, ModelShape};
+use crate::peft::group;
 
 /// Groups that add up to [`ModelShape::total_parameters`].
 pub(super) fn groups(shape: &ModelShape) -> Result<Vec<Group>> {
@@ -24,12 +25,12 @@ fn t5(shape: &ModelShape) -> Result<Vec<Group>> {
     };
     let embedding = || n(shape.vocab) * k();
     let mut groups = vec![
-        embedding().group("embeddings")?,
-        stack(shape.encoder_layers, 1).group("encoder")?,
-        stack(shape.decoder_layers, 2).group("decoder")?,
+        embedding().group(group::EMBEDDINGS)?,
+        stack(shape.encoder_layers, 1).group(group::ENCODER)?,
+        stack(shape.decoder_layers, 2).group(group::DECODER)?,
     ];
     if !shape.tied {
-        groups.push(embedding().group("output layer")?);
+        groups.push(embedding().group(group::OUTPUT)?);
     }
     Ok(groups)
 }
@@ -41,11 +42,11 @@ fn encoder(shape: &ModelShape) -> Result<Vec<Group>> {
     let feed_forward = n(2) * k() * n(shape.d_ff) + n(shape.d_ff) + k();
     let block = n(4) * dense() + feed_forward + n(4) * k();
     let mut groups = vec![
-        (tables * k() + n(2) * k()).group("embeddings")?,
-        (n(shape.encoder_layers) * block).group("encoder")?,
+        (tables * k() + n(2) * k()).group(group::EMBEDDINGS)?,
+        (n(shape.encoder_layers) * block).group(group::ENCODER)?,
     ];
     if shape.pooler {
-        groups.push(dense().group("pooler")?);
+        groups.push(dense().group(group::POOLER)?);
     }
     Ok(groups)
 }
