@@ -74,9 +74,9 @@ fn ranges() -> Vec<Case> {
     vec![
         refused(
             "text for a number",
-            "epochs = 12",
-            "epochs = \"12\"",
-            &["run.toml:21:1: train.epochs", "remove the quotes"],
+            "batch_size = 16",
+            "batch_size = \"16\"",
+            &["run.toml:22:1: train.batch_size", "remove the quotes"],
         ),
         refused(
             "a number for text",
