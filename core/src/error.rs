@@ -130,7 +130,7 @@ pub enum Error {
         found: Vec<usize>,
     },
     /// The tensor library refused an operation.
-    #[error(transparent)]
+    #[error("{}", without_backtrace(.0))]
     Tensor(#[from] candle_core::Error),
 }
 
@@ -195,6 +195,18 @@ impl Error {
     }
 }
 
+/// The library's message on one line, without the backtrace that it appends to its own
+/// text where `RUST_BACKTRACE` is set.
+fn without_backtrace(error: &candle_core::Error) -> String {
+    use candle_core::Error::{Context, WithBacktrace, WithPath};
+    match error {
+        WithBacktrace { inner, .. } => without_backtrace(inner),
+        Context { inner, context } => format!("{context}: {}", without_backtrace(inner)),
+        WithPath { inner, path } => format!("{}: {}", path.display(), without_backtrace(inner)),
+        plain => plain.to_string().trim().replace('\n', "; "),
+    }
+}
+
 fn kept_checkpoint(step: Option<u64>) -> String {
     match step {
         Some(step) => format!("the checkpoint of step {step} is kept"),
@@ -217,5 +229,25 @@ fn file_line(path: &Path, line: Option<usize>) -> String {
     match line {
         Some(line) => format!("{}:{line}", path.display()),
         None => path.display().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::backtrace::Backtrace;
+
+    use super::*;
+
+    #[test]
+    fn the_tensor_library_s_backtrace_is_not_part_of_the_message() {
+        let inner = candle_core::Error::Msg("no such row".to_owned());
+        let traced = candle_core::Error::WithBacktrace {
+            inner: Box::new(inner.context("word embedding")),
+            backtrace: Box::new(Backtrace::force_capture()),
+        };
+        assert_eq!(
+            Error::from(traced).to_string(),
+            "word embedding: no such row"
+        );
     }
 }

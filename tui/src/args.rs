@@ -39,6 +39,10 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag that is given or not"
+)]
 pub(crate) struct Train {
     /// The configuration file (see `compacter init`)
     pub(crate) config: PathBuf,

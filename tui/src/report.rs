@@ -8,7 +8,15 @@ pub(crate) fn report(error: &Error) {
     eprintln!("error: {error}");
 }
 
-/// 2 for what was refused before any work (usage, configuration, data, model), else 1.
+/// The exit code of a command that did not do what was asked.
+///
+/// | code | when                                                                            |
+/// |------|---------------------------------------------------------------------------------|
+/// | 0    | done                                                                            |
+/// | 1    | failed on the way: disk, memory, a loss that stays infinite                     |
+/// | 2    | refused: usage, configuration, data, model, device, or a run that does not allow |
+/// |      | it or is damaged; the same command will be refused again                        |
+/// | 75   | told to end by a signal; saved, and `--resume` goes on (`EX_TEMPFAIL`)          |
 pub(crate) fn code(error: &Error) -> u8 {
     match error {
         Error::Config { .. }
@@ -17,7 +25,8 @@ pub(crate) fn code(error: &Error) -> u8 {
         | Error::Model { .. }
         | Error::Method { .. }
         | Error::Device { .. }
-        | Error::Run { .. } => 2,
+        | Error::Run { .. }
+        | Error::Checkpoint { .. } => 2,
         _ => 1,
     }
 }

@@ -22,7 +22,7 @@ impl RunConfig {
     /// [`Error::Config`] about the first field that cannot be used.
     pub fn validate(&self) -> Result<()> {
         self.check().map_err(|complaint| Error::Config {
-            path: PathBuf::from("configuration"),
+            path: PathBuf::from(super::UNNAMED),
             place: None,
             field: complaint.field(),
             message: complaint.message,

@@ -19,6 +19,7 @@ mod diff;
 mod eval;
 mod hint;
 mod load;
+mod locate;
 pub mod method;
 mod model;
 mod output;
@@ -44,6 +45,8 @@ pub use train::{ScheduleKind, TrainConfig};
 pub use value::{EvalEvery, Warmup};
 
 pub(crate) use load::read_text;
+pub(crate) use locate::UNNAMED;
+pub use locate::locate;
 pub(crate) use tree::Tree;
 
 use schemars::JsonSchema;

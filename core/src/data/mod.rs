@@ -20,6 +20,7 @@ pub use tokenize::{Input, Tokenizer};
 use std::path::PathBuf;
 
 use crate::Error;
+use crate::config::UNNAMED;
 
 /// One text (or pair of texts) as token ids.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -58,7 +59,7 @@ pub struct Example {
 /// Refuses a setting of the task; who knows the configuration's file names it in its place.
 fn config(field: &str, message: impl Into<String>) -> Error {
     Error::Config {
-        path: PathBuf::from("configuration"),
+        path: PathBuf::from(UNNAMED),
         place: None,
         field: field.to_owned(),
         message: message.into(),

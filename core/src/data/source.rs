@@ -37,8 +37,9 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] when the file cannot be read; [`Error::Data`], with the line at fault,
-    /// when its extension is not known or its content is not a table with at least one row.
+    /// [`Error::Data`], with the line at fault, when there is no such file, its extension is
+    /// not known or its content is not a table with at least one row; [`Error::Io`] when it
+    /// cannot be read.
     pub fn read(path: &Path) -> Result<Self> {
         let extension = path.extension().unwrap_or_default().to_string_lossy();
         let parse = match extension.to_ascii_lowercase().as_str() {
@@ -55,8 +56,18 @@ impl Table {
                 return Err(Error::data(path, None, message));
             }
         };
-        let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
+        let bytes = std::fs::read(path).map_err(unreadable(path))?;
         parse(path, text(path, &bytes)?)?.filled()
+    }
+
+    /// Reads JSON lines that do not stand in a file; messages name them `name`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Data`] as [`Self::read`].
+    pub fn from_jsonl(name: &str, bytes: &[u8]) -> Result<Self> {
+        let path = Path::new(name);
+        jsonl::parse(path, text(path, bytes)?)?.filled()
     }
 
     /// An empty table with these columns; refuses two of one name.
@@ -169,6 +180,16 @@ fn read_parquet(path: &Path) -> Result<Table> {
     let message = "this build does not read Parquet files: build it with the feature `parquet`, \
                    or convert the file to .jsonl";
     Err(Error::data(path, None, message))
+}
+
+/// A file that is not there is the user's to correct; other failures are the system's.
+fn unreadable(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    use std::io::ErrorKind::{IsADirectory, NotFound};
+    move |error| match error.kind() {
+        NotFound => Error::data(path, None, "no such file"),
+        IsADirectory => Error::data(path, None, "is a folder; name a file in it"),
+        _ => Error::io(path, "read")(error),
+    }
 }
 
 /// The text of a file without its byte-order mark.

@@ -160,19 +160,18 @@ impl Task {
         self.metrics()[0]
     }
 
-    /// Reads all rows of another file, such as one to predict.
+    /// Makes examples of all rows of another table, such as one to predict.
     ///
     /// # Errors
     ///
     /// As [`TaskData::load`].
     pub fn read(
         &self,
-        path: &Path,
+        table: &Table,
         answers: AnswerColumn,
         loader: &Loader<'_>,
     ) -> Result<Vec<Example>> {
-        let table = Table::read(path)?;
-        self.examples(&table, &all_rows(&table), answers, loader)
+        self.examples(table, &all_rows(table), answers, loader)
     }
 
     fn examples(

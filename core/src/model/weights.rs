@@ -142,7 +142,7 @@ impl Weights {
     ) -> Result<Tensor> {
         match self.take_optional(name, shape, dtype, device)? {
             Some(tensor) => Ok(tensor),
-            None => Err(Error::model(&self.folder, self.missing(name))),
+            None => Err(Error::model(self.whole(), self.missing(name))),
         }
     }
 
@@ -229,7 +229,15 @@ impl Weights {
             "holds tensors that have no place in the model that config.json describes: {}{more}",
             listed.collect::<Vec<_>>().join(", ")
         );
-        Err(Error::model(&self.folder, message))
+        Err(Error::model(self.whole(), message))
+    }
+
+    /// What to name where no one tensor is to blame: the file, or the folder of several.
+    fn whole(&self) -> PathBuf {
+        match &self.stores[..] {
+            [only] => only.path(&self.folder).to_path_buf(),
+            _ => self.folder.clone(),
+        }
     }
 
     fn left_over(&self, name: &str, entry: &Entry) -> String {

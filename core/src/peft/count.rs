@@ -34,14 +34,14 @@ pub use bottleneck::{adapted_blocks, bottleneck_width};
 /// What a method trains on a model.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Count {
-    /// Trained parameters by group, the task head among them when it was added.
-    pub groups: Vec<Group>,
     /// Trained parameters without the task head.
     pub trainable: usize,
     /// Parameters of the plain model.
     pub total: usize,
     /// `trainable` in percent of `total`.
     pub percent: f64,
+    /// Trained parameters by group, the task head among them when it was added.
+    pub groups: Vec<Group>,
 }
 
 /// Counts the parameters that a method trains on a model of the shape given.

@@ -10,6 +10,7 @@ mod commands;
 pub mod control;
 mod edits;
 pub mod evaluate;
+mod fit;
 pub mod metric;
 pub mod optimizer;
 pub mod plan;

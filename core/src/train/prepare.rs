@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::cancel::CancelToken;
-use crate::config::{Method, RunConfig, TaskKind};
+use crate::config::{Method, RunConfig, TaskKind, UNNAMED};
 use crate::data::task::{InputForm, Loader, TaskData};
 use crate::data::tokenize::Tokenizer;
 use crate::model::{Answer, Model, ModelShape, Placement, device};
@@ -68,6 +68,7 @@ impl Prepared {
             folder,
         };
         prepared.check(&prepared.config)?;
+        prepared.check_examples()?;
         Ok(prepared)
     }
 
@@ -98,7 +99,7 @@ impl Prepared {
         let metric = self.metric_of(config);
         if metric != "loss" && !metrics.contains(&metric) {
             return Err(Error::Config {
-                path: PathBuf::from("configuration"),
+                path: PathBuf::from(UNNAMED),
                 place: None,
                 field: "eval.metric".to_owned(),
                 message: format!(

@@ -36,11 +36,11 @@ pub(crate) fn run(args: &Fork) -> Result<Exit> {
 fn free_name(run: &RunFolder) -> String {
     let beside = |name: &str| run.path().with_file_name(name);
     let base = format!("{}-fork", run.name());
-    if !beside(&base).exists() {
-        return base;
+    let mut name = base.clone();
+    let mut number = 1_u64;
+    while beside(&name).exists() {
+        number += 1;
+        name = format!("{base}-{number}");
     }
-    (2u64..)
-        .map(|i| format!("{base}-{i}"))
-        .find(|name| !beside(name).exists())
-        .unwrap_or(base)
+    name
 }

@@ -1,7 +1,7 @@
 //! `compacter init`: a commented configuration file, or the schema of such files.
 
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use compacter_core::config::{schema, template};
@@ -23,11 +23,24 @@ pub(crate) fn run(args: &Init) -> Result<()> {
         .write(true)
         .create_new(true)
         .open(&args.file)
-        .map_err(Error::io(&args.file, "create"))?;
+        .map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => taken(&args.file),
+            _ => Error::io(&args.file, "create")(error),
+        })?;
     file.write_all(text.as_bytes())
         .map_err(Error::io(&args.file, "write"))?;
     let path = args.file.display();
     print::line(&format!(
         "wrote {path}: edit it, then `compacter train {path}`"
     ))
+}
+
+fn taken(path: &Path) -> Error {
+    Error::Config {
+        path: path.to_path_buf(),
+        place: None,
+        field: String::new(),
+        message: "is already there and stays as it is: give another name, or `-` to print"
+            .to_owned(),
+    }
 }

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use compacter_core::Result;
 use compacter_core::config::{MethodConfig, MethodKind, RunConfig};
 use compacter_core::model::{Family, ModelShape};
 use compacter_core::peft::count::{Count, count};
+use compacter_core::{Error, Result};
 use serde::Serialize;
 
 use crate::args::Params;
@@ -109,7 +109,17 @@ fn config(kind: &str, overrides: &[String]) -> Result<MethodConfig> {
     let fields: Vec<String> = std::iter::once(format!("method.kind={kind}"))
         .chain(fields)
         .collect();
-    Ok(RunConfig::parse(Path::new("--method"), text, &fields)?.method)
+    match RunConfig::parse(Path::new("--method"), text, &fields) {
+        Ok(config) => Ok(config.method),
+        // Named as it was typed here, not as a field of a file.
+        Err(Error::Config { field, message, .. }) if field == "method.kind" => Err(Error::Config {
+            path: format!("--method {kind}").into(),
+            place: None,
+            field: String::new(),
+            message,
+        }),
+        Err(error) => Err(error),
+    }
 }
 
 /// A number with a thin gap between thousands.

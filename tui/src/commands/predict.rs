@@ -1,10 +1,11 @@
 //! `compacter predict`: answers the rows of a file, one JSON object a line.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::Read;
 use std::path::Path;
 
 use compacter_core::cancel::CancelToken;
+use compacter_core::data::Table;
 use compacter_core::data::task::AnswerColumn;
 use compacter_core::model::Prediction;
 use compacter_core::train::evaluate::{predict, words};
@@ -26,20 +27,12 @@ pub(crate) fn run(args: &Predict) -> Result<()> {
     let cancel = CancelToken::default();
     signals::install(&cancel)?;
     let (_, prepared) = trained::load(&args.run, args.checkpoint, &cancel)?;
-    let cancelled = || cancel.is_cancelled();
-    let loader = prepared.loader(&cancelled);
-    let examples = if args.file == Path::new("-") {
-        let rows = standard_input()?;
-        prepared
-            .data
-            .task
-            .read(rows.path(), AnswerColumn::Optional, &loader)?
+    let table = if args.file == Path::new("-") {
+        standard_input()?
     } else {
-        prepared
-            .data
-            .task
-            .read(&args.file, AnswerColumn::Optional, &loader)?
+        Table::read(&args.file)?
     };
+    let examples = prepared.read(&table, AnswerColumn::Optional, &cancel)?;
     let (predictions, _) = predict(&prepared, &examples, &cancel)?;
     let labels = prepared.data.task.labels();
     for prediction in &predictions {
@@ -57,15 +50,13 @@ pub(crate) fn run(args: &Predict) -> Result<()> {
     Ok(())
 }
 
-/// Standard input as a file of JSON lines: tables are read from files.
-fn standard_input() -> Result<tempfile::NamedTempFile> {
-    let path = Path::new("standard input");
-    let mut file = tempfile::Builder::new()
-        .prefix("standard-input-")
-        .suffix(".jsonl")
-        .tempfile()
-        .map_err(Error::io(path, "copy"))?;
-    std::io::copy(&mut std::io::stdin().lock(), &mut file).map_err(Error::io(path, "read"))?;
-    file.flush().map_err(Error::io(path, "copy"))?;
-    Ok(file)
+/// The JSON lines on standard input.
+fn standard_input() -> Result<Table> {
+    let name = "standard input";
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .lock()
+        .read_to_end(&mut bytes)
+        .map_err(Error::io(name, "read"))?;
+    Table::from_jsonl(name, &bytes)
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use compacter_core::cancel::CancelToken;
-use compacter_core::config::RunConfig;
+use compacter_core::config::{RunConfig, locate};
 use compacter_core::event::Bus;
 use compacter_core::run::watch::{ConfigWatch, Reload};
 use compacter_core::run::{RunFolder, Start};
@@ -44,6 +44,7 @@ pub(crate) fn run(args: &Train) -> Result<Exit> {
         Format::Plain
     };
     train(config, how, Live { watch, format })
+        .map_err(|error| locate(error, &args.config, &overrides))
 }
 
 /// Watches the file that a run is started from, and the run's own copy. The watch is a

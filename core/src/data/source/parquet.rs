@@ -3,34 +3,48 @@
 use std::fs::File;
 use std::path::Path;
 
+use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
 
-use super::Table;
+use super::{Table, unreadable};
 use crate::{Error, Result};
 
 pub(super) fn read(path: &Path) -> Result<Table> {
-    let file = File::open(path).map_err(Error::io(path, "read"))?;
-    if file.metadata().map_err(Error::io(path, "read"))?.is_dir() {
-        let source = std::io::Error::from(std::io::ErrorKind::IsADirectory);
-        return Err(Error::io(path, "read")(source));
+    let file = File::open(path).map_err(unreadable(path))?;
+    if file.metadata().map_err(unreadable(path))?.is_dir() {
+        return Err(unreadable(path)(std::io::ErrorKind::IsADirectory.into()));
     }
-    let unreadable = |error: parquet::errors::ParquetError| {
-        Error::data(path, None, format!("cannot be read as Parquet: {error}"))
-    };
-    let reader = SerializedFileReader::new(file).map_err(unreadable)?;
+    let refused = |error| Error::data(path, None, told(&error));
+    let reader = SerializedFileReader::new(file).map_err(refused)?;
     let schema = reader.metadata().file_metadata().schema();
     let names = schema
         .get_fields()
         .iter()
         .map(|field| field.name().to_owned());
     let mut table = Table::with_columns(path, None, names.collect())?;
-    for (number, row) in (1..).zip(reader.get_row_iter(None).map_err(unreadable)?) {
-        let cells = cells(&row.map_err(unreadable)?)
+    for (number, row) in (1..).zip(reader.get_row_iter(None).map_err(refused)?) {
+        let cells = cells(&row.map_err(refused)?)
             .map_err(|message| Error::data(path, Some(number), message))?;
         table.push(number, cells)?;
     }
     Ok(table)
+}
+
+/// The library's reason, without its own preamble.
+fn told(error: &ParquetError) -> String {
+    match error {
+        ParquetError::General(why) => {
+            match why.strip_prefix("Disabled feature at compile time: ") {
+                Some(codec) => format!(
+                    "is compressed with {codec}, which is not read: write it with snappy, gzip or \
+                 no compression"
+                ),
+                None => format!("cannot be read as Parquet: {why}"),
+            }
+        }
+        other => format!("cannot be read as Parquet: {other}"),
+    }
 }
 
 fn cells(row: &Row) -> Result<Vec<String>, String> {

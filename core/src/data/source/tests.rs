@@ -252,7 +252,7 @@ fn files_that_cannot_be_opened_are_named() {
     std::fs::create_dir(&directory).unwrap();
     for path in [missing, directory, PathBuf::from("/nowhere/a.jsonl")] {
         let error = Table::read(&path).unwrap_err();
-        assert!(matches!(error, Error::Io { .. }), "{error}");
+        assert!(matches!(error, Error::Data { .. }), "{error}");
         let name = path.display().to_string();
         assert!(error.to_string().starts_with(&name), "{error}");
     }

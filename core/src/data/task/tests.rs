@@ -230,7 +230,10 @@ fn rows_to_predict_need_no_answers() {
     let files = [("a.tsv", REVIEWS), ("b.tsv", "sentence\nthe winter\n")];
     let scene = Scene::new(InputForm::EncoderDecoder, &files);
     let task = scene.load(CLASSIFY).unwrap().task;
-    let read = |name, answers| task.read(&scene.path(name), answers, &scene.loader());
+    let read = |name, answers| {
+        let table = Table::read(&scene.path(name))?;
+        task.read(&table, answers, &scene.loader())
+    };
     let rows = read("b.tsv", AnswerColumn::Optional).unwrap();
     assert_eq!((&rows[0].gold, rows[0].target.len()), (&Gold::Unknown, 0));
     assert_eq!(rows[0].source.ids, scene.ids("sentence: the winter"));

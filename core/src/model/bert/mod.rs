@@ -116,10 +116,18 @@ impl Bert {
         }
     }
 
+    /// The longest input in tokens that there are positions for.
+    #[must_use]
+    pub fn longest_input(&self) -> usize {
+        self.config
+            .max_position_embeddings
+            .saturating_sub(self.first_position())
+    }
+
     fn embed(&self, source: &Packed) -> Result<Tensor> {
         let first = self.first_position();
         let longest = source.lengths().max().unwrap_or(0);
-        let room = self.config.max_position_embeddings - first;
+        let room = self.longest_input();
         if longest > room {
             return Err(Error::method(format!(
                 "an input has {longest} tokens and the model has positions for {room}: lower task.max_length"

@@ -142,7 +142,7 @@ fn settings_without_use_or_sense_are_refused() {
             (
                 &[("validation = 'a.tsv'", "validation = 'b.tsv'")],
                 "",
-                "b.tsv: cannot read",
+                "b.tsv: no such file",
             ),
         ],
     );
