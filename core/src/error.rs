@@ -217,10 +217,10 @@ fn kept_checkpoint(step: Option<u64>) -> String {
 fn location(path: &Path, place: Option<Place>, field: &str) -> String {
     let mut text = path.display().to_string();
     if let Some(place) = place {
-        text += &format!(":{}:{}", place.line, place.column);
+        text = format!("{text}:{}:{}", place.line, place.column);
     }
     if !field.is_empty() {
-        text += &format!(": {field}");
+        text = format!("{text}: {field}");
     }
     text
 }

@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// Longest that any command of these tests may take, on a loaded machine.
-pub const LIMIT: Duration = Duration::from_secs(120);
+pub const LIMIT: Duration = Duration::from_mins(2);
 
 /// How often a process is looked at.
 const TICK: Duration = Duration::from_millis(2);
@@ -251,6 +251,7 @@ impl Running {
     /// # Panics
     /// When the system refuses.
     #[track_caller]
+    #[must_use]
     pub fn kill(mut self) -> Finished {
         self.child.kill().expect("a child may be killed");
         self.wait()
@@ -261,6 +262,7 @@ impl Running {
     /// # Panics
     /// When it does not come within [`LIMIT`].
     #[track_caller]
+    #[must_use]
     pub fn wait(mut self) -> Finished {
         while !self.has_ended() {
             thread::sleep(TICK);

@@ -5,6 +5,12 @@
 //! `COMPACTER_REFERENCE` (what `tests/python/minilm_reference.py` wrote: a folder for each
 //! `<method>-<dtype>`). `COMPACTER_LIVE_CASES` limits the cases: `compacter-f32,…`.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that reports its figures"
+)]
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -105,7 +111,7 @@ fn follow(case: &str) {
         cancel: CancelToken::default(),
     };
     let mut trainer =
-        Trainer::in_memory(prepared, Order::Given(by_epoch(order)), connections).unwrap();
+        Trainer::in_memory(prepared, Order::Given(by_epoch(&order)), connections).unwrap();
     assert!(matches!(trainer.run().unwrap(), Outcome::Finished(_)));
 
     let found = losses.0.lock().unwrap().clone();
@@ -131,7 +137,7 @@ fn follow(case: &str) {
 }
 
 /// Cuts the batches of five passes into passes.
-fn by_epoch(batches: Vec<Vec<usize>>) -> Vec<Vec<Vec<usize>>> {
+fn by_epoch(batches: &[Vec<usize>]) -> Vec<Vec<Vec<usize>>> {
     let in_epoch = batches.len() / 5;
     batches.chunks(in_epoch).map(<[_]>::to_vec).collect()
 }

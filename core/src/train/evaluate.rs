@@ -102,7 +102,7 @@ fn measure(
     for (example, prediction) in examples.iter().zip(predictions) {
         match (&example.gold, prediction) {
             (Gold::Class(gold), Prediction::Class { class, .. }) => {
-                classes.push(*gold, *class as u32)
+                classes.push(*gold, u32::try_from(*class).unwrap_or(metric::NO_CLASS));
             }
             (Gold::Value(gold), Prediction::Value(value)) => values.push(*gold, *value),
             // A text that is no number is far from every answer, as in the reference.

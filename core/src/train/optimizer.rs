@@ -198,10 +198,10 @@ impl InplaceOp2 for Moment {
         let ((to, to_end), (from, from_end)) = (span(to)?, span(from)?);
         match (moments, gradient) {
             (CpuStorage::F32(m), CpuStorage::F32(g)) => {
-                self.apply(&mut m[to..to_end], &g[from..from_end])
+                self.apply(&mut m[to..to_end], &g[from..from_end]);
             }
             (CpuStorage::F64(m), CpuStorage::F64(g)) => {
-                self.apply(&mut m[to..to_end], &g[from..from_end])
+                self.apply(&mut m[to..to_end], &g[from..from_end]);
             }
             _ => candle_core::bail!("adamw: moments and gradient must both be f32 or f64"),
         }
@@ -233,6 +233,10 @@ impl InplaceOp3 for Step {
         "adamw-step"
     }
 
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "f32 values are updated in f32"
+    )]
     fn cpu_fwd(
         &self,
         values: &mut CpuStorage,

@@ -64,7 +64,7 @@ impl Plan {
         state.layout = Some(layout);
         self.batches = match &self.order {
             Order::Given(passes) => {
-                let pass = passes.get(state.epoch as usize).or(passes.last());
+                let pass = passes.get(index(state.epoch)).or(passes.last());
                 pass.cloned().unwrap_or_default()
             }
             Order::Seeded => BatchOrder {
@@ -113,7 +113,7 @@ impl Plan {
 
     /// Positions of the examples of the present batch.
     pub(super) fn batch(&self, state: &State) -> &[usize] {
-        &self.batches[state.batch as usize]
+        &self.batches[index(state.batch)]
     }
 
     /// Passes over the data done, with the fraction of the present one.
@@ -127,6 +127,11 @@ impl Plan {
     }
 
     /// Optimizer steps of the whole run: those done, and those that what is left needs.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the cast saturates, and a checked configuration has no negative number of epochs"
+    )]
     fn total_steps(&self, config: &RunConfig, state: &State) -> u64 {
         if let Some(steps) = config.train.max_steps {
             return steps;
@@ -136,6 +141,11 @@ impl Plan {
         let left = wanted.saturating_sub(state.epoch * in_epoch + state.batch);
         state.step + left.div_ceil(config.train.accumulation as u64)
     }
+}
+
+/// A count as a position: both are below the number of examples in memory.
+fn index(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 fn shape(config: &RunConfig, state: &State) -> Shape {
