@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// Longest that any command of these tests may take, on a loaded machine.
-pub const LIMIT: Duration = Duration::from_secs(120);
+pub const LIMIT: Duration = Duration::from_mins(2);
 
 /// How often a process is looked at.
 const TICK: Duration = Duration::from_millis(2);
@@ -250,6 +250,7 @@ impl Running {
     ///
     /// # Panics
     /// When the system refuses.
+    #[must_use]
     #[track_caller]
     pub fn kill(mut self) -> Finished {
         self.child.kill().expect("a child may be killed");
@@ -260,6 +261,7 @@ impl Running {
     ///
     /// # Panics
     /// When it does not come within [`LIMIT`].
+    #[must_use]
     #[track_caller]
     pub fn wait(mut self) -> Finished {
         while !self.has_ended() {

@@ -64,7 +64,8 @@ impl Plan {
         state.layout = Some(layout);
         self.batches = match &self.order {
             Order::Given(passes) => {
-                let pass = passes.get(state.epoch as usize).or(passes.last());
+                let epoch = usize::try_from(state.epoch).unwrap_or(usize::MAX);
+                let pass = passes.get(epoch).or(passes.last());
                 pass.cloned().unwrap_or_default()
             }
             Order::Seeded => BatchOrder {
@@ -112,6 +113,10 @@ impl Plan {
     }
 
     /// Positions of the examples of the present batch.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "less than the number of batches, which is a usize"
+    )]
     pub(super) fn batch(&self, state: &State) -> &[usize] {
         &self.batches[state.batch as usize]
     }
@@ -127,6 +132,11 @@ impl Plan {
     }
 
     /// Optimizer steps of the whole run: those done, and those that what is left needs.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the cast saturates, and epochs are positive"
+    )]
     fn total_steps(&self, config: &RunConfig, state: &State) -> u64 {
         if let Some(steps) = config.train.max_steps {
             return steps;

@@ -14,7 +14,7 @@ use crate::config::RunConfig;
 use crate::event::record::Recorder;
 use crate::event::{self, Bus, Kind};
 use crate::model::device;
-use crate::peft::{count, group};
+use crate::peft::{Parameter, count, group};
 use crate::run::{Lock, RunFolder, Start, Started, State, free, machine, start};
 
 /// A run that is ready to train, or needs no more training.
@@ -142,7 +142,7 @@ impl Trainer {
             .parameters()
             .iter()
             .filter(|p| p.group == group::HEAD)
-            .map(|p| p.len())
+            .map(Parameter::len)
             .sum();
         Ok(Kind::Started(event::Started {
             config: self.state.config.clone(),
