@@ -250,6 +250,7 @@ impl Running {
     ///
     /// # Panics
     /// When the system refuses.
+    #[must_use]
     #[track_caller]
     #[must_use]
     pub fn kill(mut self) -> Finished {
@@ -261,6 +262,7 @@ impl Running {
     ///
     /// # Panics
     /// When it does not come within [`LIMIT`].
+    #[must_use]
     #[track_caller]
     #[must_use]
     pub fn wait(mut self) -> Finished {
