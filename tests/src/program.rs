@@ -252,7 +252,6 @@ impl Running {
     /// When the system refuses.
     #[must_use]
     #[track_caller]
-    #[must_use]
     pub fn kill(mut self) -> Finished {
         self.child.kill().expect("a child may be killed");
         self.wait()
@@ -264,7 +263,6 @@ impl Running {
     /// When it does not come within [`LIMIT`].
     #[must_use]
     #[track_caller]
-    #[must_use]
     pub fn wait(mut self) -> Finished {
         while !self.has_ended() {
             thread::sleep(TICK);
