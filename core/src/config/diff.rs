@@ -37,7 +37,6 @@ const LIVE: &[&str] = &[
     "eval.batch_size",
     "eval.metric",
     "output.log_every",
-    "watch.factors_every",
 ];
 
 /// Fields that shape the batches of a pass over the training data.
@@ -173,7 +172,7 @@ mod tests {
             "train.batch_size=8",
             "method.kind=lora",
             "method.targets=[\"q\"]",
-            "watch.factors_every=1",
+            "output.log_every=1",
         ]);
         let change = |field: &str, old: &str, new: &str| Change {
             field: field.to_owned(),
@@ -182,10 +181,10 @@ mod tests {
         };
         let expected = [
             (change("method.targets", "", "[\"q\"]"), Effect::Restart),
+            (change("output.log_every", "10", "1"), Effect::Live),
             (change("train.batch_size", "32", "8"), Effect::NextEpoch),
             (change("train.learning_rate", "0.001", ""), Effect::Live),
             (change("train.warmup", "\"10%\"", "7"), Effect::Live),
-            (change("watch.factors_every", "20", "1"), Effect::Live),
         ];
         assert_eq!(old.diff(&new), expected);
     }

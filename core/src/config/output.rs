@@ -23,17 +23,3 @@ impl Default for OutputConfig {
         }
     }
 }
-
-/// What is recorded for viewers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct WatchConfig {
-    /// Optimizer steps between snapshots of the factors; 0 turns them off.
-    pub factors_every: u64,
-}
-
-impl Default for WatchConfig {
-    fn default() -> Self {
-        Self { factors_every: 20 }
-    }
-}

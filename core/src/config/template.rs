@@ -16,9 +16,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::config::{
-        EvalConfig, MethodConfig, OutputConfig, RunConfig, TrainConfig, WatchConfig, schema,
-    };
+    use crate::config::{EvalConfig, MethodConfig, OutputConfig, RunConfig, TrainConfig, schema};
 
     fn parse(text: &str) -> RunConfig {
         RunConfig::parse(Path::new("run.toml"), text, &[]).unwrap()
@@ -49,7 +47,6 @@ mod tests {
         assert_eq!(config.train, TrainConfig::default());
         assert_eq!(config.eval, EvalConfig::default());
         assert_eq!(config.output, OutputConfig::default());
-        assert_eq!(config.watch, WatchConfig::default());
         let model = parse("name = 'a'\nmodel.path = '/m'\ntask.name = 't'\n").model;
         assert_eq!(config.model.dtype, model.dtype);
         assert_eq!(config.model.device, model.device);

@@ -9,7 +9,7 @@ use super::parse;
 use crate::config::{
     Convention, Dtype, EvalConfig, EvalEvery, FastInit, MethodConfig, MethodKind, ModelConfig,
     NonLinearity, OutputConfig, Placement, Pooling, Positions, RunConfig, ScheduleKind,
-    SlowWeights, TaskConfig, TaskKind, TrainConfig, Warmup, WatchConfig,
+    SlowWeights, TaskConfig, TaskKind, TrainConfig, Warmup,
 };
 
 fn rate() -> impl Strategy<Value = f64> {
@@ -192,29 +192,17 @@ fn config() -> impl Strategy<Value = RunConfig> {
         directory: directory.into(),
         log_every,
     });
-    let watch = steps().prop_map(|factors_every| WatchConfig { factors_every });
-    (
-        word(),
-        model(),
-        method(),
-        task(),
-        train(),
-        eval(),
-        output,
-        watch,
+    (word(), model(), method(), task(), train(), eval(), output).prop_map(
+        |(name, model, method, task, train, eval, output)| RunConfig {
+            name,
+            model,
+            method,
+            task,
+            train,
+            eval,
+            output,
+        },
     )
-        .prop_map(
-            |(name, model, method, task, train, eval, output, watch)| RunConfig {
-                name,
-                model,
-                method,
-                task,
-                train,
-                eval,
-                output,
-                watch,
-            },
-        )
 }
 
 proptest! {
