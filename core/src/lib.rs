@@ -3,11 +3,15 @@
 //! Data flows one way; a module uses only what stands to its left:
 //!
 //! ```text
-//! config ─▶ hub ─▶ data ─▶ ops ─▶ model ─▶ peft ─▶ event ─▶ run ─▶ train
+//! event ─▶ config ─▶ hub ─▶ data ─▶ ops ─▶ model ─▶ peft ─▶ run ─▶ train
 //! ```
 //!
-//! Read in that order. Nothing here knows a terminal or a notebook, and nothing is
-//! global to the process: what a run needs is handed to it.
+//! `event` stands first because it is vocabulary: the trainer sends events last, but a
+//! changed setting and a group of parameters are already spoken of in its types. `error`,
+//! `cancel` and `random` belong to everyone. Read in that order.
+//!
+//! Nothing here knows a terminal or a notebook, and nothing is global to the process: what
+//! a run needs is handed to it.
 #![warn(missing_docs)]
 
 pub mod cancel;
