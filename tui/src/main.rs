@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod log;
 mod output;
 mod print;
 mod report;
@@ -24,6 +25,7 @@ enum Exit {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    log::install();
     let done = |result: compacter_core::Result<()>| result.map(|()| Exit::Done);
     let result = match &cli.command {
         Command::Train(args) => commands::train::run(args),

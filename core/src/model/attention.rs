@@ -9,7 +9,7 @@ use super::site::{
 use super::{Linear, Pass};
 use crate::Result;
 use crate::ops::Segments;
-use crate::ops::attention::{Attention, join_heads, split_heads};
+use crate::ops::attention::{Attention, Packed, join_heads, split_heads};
 use crate::ops::linear::cast;
 
 /// The attention of T5 and BERT, which differ in scale, bias and names only.
@@ -46,6 +46,16 @@ pub struct AttentionSlots {
 /// Projected keys and values, ready to be attended to.
 #[derive(Debug, Clone)]
 pub struct Memory {
+    keys: Tensor,       // [k tokens, h·e]
+    values: Tensor,     // [k tokens, h·e]
+    segments: Segments, // the sequences, prefix rows included
+    prefix: usize,      // rows that a module put before every sequence
+}
+
+/// Keys and values of a padded batch: what text generation appends to, and what the
+/// composed form of attention takes.
+#[derive(Debug, Clone)]
+pub struct PaddedMemory {
     keys: Tensor,         // [b, h, k, e]
     values: Tensor,       // [b, h, k, e]
     mask: Option<Tensor>, // [b, 1, 1, k]
@@ -53,6 +63,21 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// The same keys and values with all sequences made equally long.
+    ///
+    /// # Errors
+    /// Fails where the tensor library does.
+    pub fn padded(&self, heads: usize) -> Result<PaddedMemory> {
+        Ok(PaddedMemory {
+            keys: split_heads(&self.segments.pad(&self.keys)?, heads)?,
+            values: split_heads(&self.segments.pad(&self.values)?, heads)?,
+            mask: self.segments.mask().cloned(),
+            prefix: self.prefix,
+        })
+    }
+}
+
+impl PaddedMemory {
     /// Appends the keys and values of one more position, for generation.
     ///
     /// # Errors
@@ -73,9 +98,9 @@ impl MultiHead {
         let keys = through(&self.slots.keys, self.key.forward(x, pass)?)?;
         let values = through(&self.slots.values, self.value.forward(x, pass)?)?;
         Ok(Memory {
-            keys: split_heads(&segments.pad(&keys)?, self.heads)?,
-            values: split_heads(&segments.pad(&values)?, self.heads)?,
-            mask: segments.mask().cloned(),
+            keys,
+            values,
+            segments: segments.clone(),
             prefix: 0,
         })
     }
@@ -90,25 +115,17 @@ impl MultiHead {
             return Ok(memory);
         };
         let (keys, values) = module.rows()?;
-        let (count, batch) = (keys.dim(0)?, segments.batch());
-        let before = |rows: &Tensor, padded: &Tensor| -> Result<Tensor> {
-            let rows = split_heads(&cast(rows, x.dtype())?.unsqueeze(0)?, self.heads)?; // [1, h, rows, e]
-            let (_, heads, _, width) = rows.dims4()?;
-            let rows = rows.broadcast_as((batch, heads, count, width))?;
-            Ok(Tensor::cat(
-                &[&rows.contiguous()?, &padded.contiguous()?],
-                2,
-            )?)
+        let prefix = keys.dim(0)?;
+        let (segments, order) = segments.prepend(prefix, x.dtype(), x.device())?;
+        let before = |rows: &Tensor, own: &Tensor| -> Result<Tensor> {
+            let all = Tensor::cat(&[&cast(rows, x.dtype())?, own], 0)?;
+            Ok(all.index_select(&order, 0)?)
         };
-        let visible = Tensor::zeros((batch, 1, 1, count), x.dtype(), x.device())?;
         Ok(Memory {
             keys: before(&keys, &memory.keys)?,
             values: before(&values, &memory.values)?,
-            mask: memory
-                .mask
-                .map(|mask| Tensor::cat(&[&visible, &mask], 3))
-                .transpose()?,
-            prefix: count,
+            segments,
+            prefix,
         })
     }
 
@@ -122,6 +139,38 @@ impl MultiHead {
         &self,
         x: &Rows<'_>,
         memory: &Memory,
+        bias: Option<&Tensor>,
+        pass: &Pass,
+    ) -> Result<Tensor> {
+        if !Packed::fits(x.rows) {
+            return self.attend_padded(x, &memory.padded(self.heads)?, bias, pass);
+        }
+        let queries = self.query.forward(x.rows, pass)?;
+        let bias = bias
+            .map(|bias| widen_bias(bias, memory.prefix))
+            .transpose()?;
+        let attended = Packed {
+            queries: &queries,
+            keys: &memory.keys,
+            values: &memory.values,
+            segments: (x.segments, &memory.segments),
+            heads: self.heads,
+            scale: self.scale,
+            bias: bias.as_ref(),
+            dropout: pass.noise(&self.path),
+        }
+        .forward()?;
+        self.output.forward(&attended, pass)
+    }
+
+    /// [`Self::attend`] to keys and values of a padded batch.
+    ///
+    /// # Errors
+    /// Fails where the tensor library does.
+    pub fn attend_padded(
+        &self,
+        x: &Rows<'_>,
+        memory: &PaddedMemory,
         bias: Option<&Tensor>,
         pass: &Pass,
     ) -> Result<Tensor> {

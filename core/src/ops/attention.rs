@@ -1,13 +1,22 @@
-//! Scaled dot-product attention over the heads of a padded batch.
+//! Scaled dot-product attention over heads, of a padded or a packed batch.
 //!
 //! ```text
 //! softmax(α · Q Kᵀ + bias + mask) V          Vaswani et al., arXiv:1706.03762, section 3.2
 //! ```
 //!
-//! α is 1 in T5 (the scale is in its weights) and 1/√e in BERT.
+//! α is 1 in T5 (the scale is in its weights) and 1/√e in BERT. The padded form is composed
+//! of tensor operations: the reference, and what runs where the packed one does not.
+
+mod geometry;
+mod packed;
+
+use std::sync::Mutex;
 
 use candle_core::{D, DType, Tensor};
 
+use self::geometry::Geometry;
+use self::packed::PackedAttention;
+use super::Segments;
 use super::dropout::dropout;
 use crate::Result;
 use crate::random::Key;
@@ -54,6 +63,58 @@ impl Attention<'_> {
     }
 }
 
+/// What attention on packed rows is computed from.
+#[derive(Debug)]
+pub struct Packed<'a> {
+    /// Queries. `[q tokens, h·e]`
+    pub queries: &'a Tensor,
+    /// Keys. `[k tokens, h·e]`
+    pub keys: &'a Tensor,
+    /// Values. `[k tokens, h·e]`
+    pub values: &'a Tensor,
+    /// Sequences of the queries, and those of the keys.
+    pub segments: (&'a Segments, &'a Segments),
+    /// Number of heads.
+    pub heads: usize,
+    /// Factor α of the scores.
+    pub scale: f64,
+    /// Added to the scores; may hold −∞ where a query must not look. `[1, h or 1, q, k]`
+    /// for the longest sequences, shorter ones use its first rows and columns.
+    pub bias: Option<&'a Tensor>,
+    /// Dropout on the probabilities: rate and mask, the same as in the padded form.
+    pub dropout: Option<(f64, Key)>,
+}
+
+impl Packed<'_> {
+    /// Whether rows of this kind can be attended to in packed form.
+    #[must_use]
+    pub fn fits(rows: &Tensor) -> bool {
+        rows.device().is_cpu() && [DType::F32, DType::F64].contains(&rows.dtype())
+    }
+
+    /// Weighs the values by how well their keys match each query. `[q tokens, h·e]`
+    ///
+    /// # Errors
+    /// Fails where the tensor library does.
+    pub fn forward(&self) -> Result<Tensor> {
+        let width = self.queries.dim(1)?;
+        let shape = (width, self.heads);
+        let op = PackedAttention {
+            geometry: Geometry::new(shape, self.scale, self.dropout, self.segments),
+            kept: Mutex::default(),
+            keep: [self.queries, self.keys, self.values]
+                .iter()
+                .any(|t| t.track_op()),
+        };
+        let queries = self.queries.contiguous()?;
+        let memory = Tensor::cat(&[self.keys, self.values], 1)?.contiguous()?; // [k tokens, 2·h·e]
+        Ok(match self.bias {
+            Some(bias) => queries.apply_op3(&memory, &bias.contiguous()?, op)?,
+            None => queries.apply_op2(&memory, op)?,
+        })
+    }
+}
+
 /// Softmax over the last axis, in `f32` where the input is narrower.
 ///
 /// # Errors
@@ -92,3 +153,6 @@ pub fn join_heads(split: &Tensor) -> Result<Tensor> {
         .transpose(1, 2)?
         .reshape((batch, length, heads * width))?)
 }
+
+#[cfg(test)]
+mod tests;

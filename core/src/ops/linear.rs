@@ -5,7 +5,9 @@
 //! form below is one operation of its own that knows its weight is a constant.
 
 use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CudaStorage, CustomOp1, DType, Layout, Shape, Storage, Tensor};
+use candle_core::{
+    CpuStorage, CudaStorage, CustomOp1, CustomOp2, DType, Layout, Shape, Storage, Tensor,
+};
 
 use crate::Result;
 
@@ -17,9 +19,6 @@ use crate::Result;
 /// # Errors
 /// Fails where the tensor library does.
 pub fn frozen_linear(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    if !x.track_op() {
-        return linear(x, weight);
-    }
     Ok(x.contiguous()?.apply_op1(FrozenLinear {
         weight: weight.detach(),
     })?)
@@ -33,7 +32,8 @@ pub fn frozen_linear(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// Fails where the tensor library does.
 pub fn linear(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    Ok(x.matmul(&cast(weight, x.dtype())?.t()?)?)
+    let weight = cast(weight, x.dtype())?;
+    Ok(x.contiguous()?.apply_op2(&weight.contiguous()?, Linear)?)
 }
 
 /// `tensor` in number format `dtype`, without a copy where it already has it.
@@ -48,17 +48,66 @@ pub fn cast(tensor: &Tensor, dtype: DType) -> Result<Tensor> {
     })
 }
 
-struct FrozenLinear {
-    weight: Tensor, // [out, in]
+/// Rows, outputs and inputs of the product of `x` with a transposed weight.
+fn sizes(x: &Layout, weight: &Layout) -> candle_core::Result<(usize, usize, usize)> {
+    let (rows, width) = x.shape().dims2()?;
+    let (outputs, inputs) = weight.shape().dims2()?;
+    if width != inputs {
+        candle_core::bail!("linear: rows of {width}, a weight of [{outputs}, {inputs}]")
+    }
+    Ok((rows, outputs, inputs))
 }
 
-impl FrozenLinear {
-    /// Rows, outputs and inputs of the product with an input of this layout.
-    fn sizes(&self, layout: &Layout) -> candle_core::Result<(usize, usize, usize)> {
-        let (rows, _) = layout.shape().dims2()?;
-        let (outputs, inputs) = self.weight.dims2()?;
-        Ok((rows, outputs, inputs))
+/// `x Wᵀ` of both arguments. candle's own gradient of a transposed weight takes two copies
+/// more.
+struct Linear;
+
+impl CustomOp2 for Linear {
+    fn name(&self) -> &'static str {
+        "linear"
     }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_at: &Layout,
+        weight: &CpuStorage,
+        weight_at: &Layout,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        let (rows, outputs, inputs) = sizes(x_at, weight_at)?;
+        let transposed = weight_at.transpose(0, 1)?;
+        let y = x.matmul(weight, (1, rows, outputs, inputs), x_at, &transposed)?;
+        Ok((y, Shape::from((rows, outputs))))
+    }
+
+    fn cuda_fwd(
+        &self,
+        x: &CudaStorage,
+        x_at: &Layout,
+        weight: &CudaStorage,
+        weight_at: &Layout,
+    ) -> candle_core::Result<(CudaStorage, Shape)> {
+        let (rows, outputs, inputs) = sizes(x_at, weight_at)?;
+        let transposed = weight_at.transpose(0, 1)?;
+        let y = x.matmul(weight, (1, rows, outputs, inputs), x_at, &transposed)?;
+        Ok((y, Shape::from((rows, outputs))))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        _y: &Tensor,
+        dy: &Tensor,
+    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
+        let dx = x.track_op().then(|| dy.matmul(weight)).transpose()?; // [rows, in]
+        let dweight = weight.track_op().then(|| dy.t()?.matmul(x)).transpose()?; // [out, in]
+        Ok((dx, dweight))
+    }
+}
+
+struct FrozenLinear {
+    weight: Tensor, // [out, in]
 }
 
 impl CustomOp1 for FrozenLinear {
@@ -67,8 +116,8 @@ impl CustomOp1 for FrozenLinear {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
-        let (rows, outputs, inputs) = self.sizes(layout)?;
         let (storage, weight_layout) = self.weight.storage_and_layout();
+        let (rows, outputs, inputs) = sizes(layout, weight_layout)?;
         let Storage::Cpu(weight) = &*storage else {
             candle_core::bail!("frozen-linear: the weight is not on the CPU")
         };
@@ -86,8 +135,8 @@ impl CustomOp1 for FrozenLinear {
         x: &CudaStorage,
         layout: &Layout,
     ) -> candle_core::Result<(CudaStorage, Shape)> {
-        let (rows, outputs, inputs) = self.sizes(layout)?;
         let (storage, weight_layout) = self.weight.storage_and_layout();
+        let (rows, outputs, inputs) = sizes(layout, weight_layout)?;
         let Storage::Cuda(weight) = &*storage else {
             candle_core::bail!("frozen-linear: the weight is not on the GPU")
         };

@@ -7,6 +7,7 @@
 
 pub mod activation;
 pub mod attention;
+mod cpu;
 pub mod cross_entropy;
 pub mod dropout;
 pub mod index;

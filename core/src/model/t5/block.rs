@@ -12,7 +12,7 @@ use super::super::site::{
 use super::super::{Linear, Norm, Pass};
 use super::Config;
 use crate::config::NonLinearity;
-use crate::ops::activation::activation;
+use crate::ops::activation::{activation, gated};
 use crate::{Error, Result};
 
 #[derive(Debug)]
@@ -139,10 +139,20 @@ impl AttentionLayer {
         pass: &Pass,
         memory: impl FnOnce(&MultiHead, &Rows<'_>) -> Result<Memory>,
     ) -> Result<Tensor> {
+        self.through(x, pass, |attention, rows| {
+            attention.attend(rows, &memory(attention, rows)?, bias, pass)
+        })
+    }
+
+    /// The sub-layer around an attention from its normed rows.
+    pub(super) fn through(
+        &self,
+        x: &Rows<'_>,
+        pass: &Pass,
+        attend: impl FnOnce(&MultiHead, &Rows<'_>) -> Result<Tensor>,
+    ) -> Result<Tensor> {
         let normed = self.norm.forward(x.rows)?;
-        let rows = Rows::new(&normed, x.segments);
-        let memory = memory(&self.attention, &rows)?;
-        let output = self.attention.attend(&rows, &memory, bias, pass)?;
+        let output = attend(&self.attention, &Rows::new(&normed, x.segments))?;
         let branch = BranchOutput {
             input: &normed,
             output: &output,
@@ -207,10 +217,11 @@ impl FeedForward {
 
     pub(super) fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
         let normed = self.norm.forward(x)?;
-        let mut hidden = activation(&self.inward.forward(&normed, pass)?, self.non_linearity)?;
-        if let Some(gated) = &self.gated {
-            hidden = (hidden * gated.forward(&normed, pass)?)?;
-        }
+        let inward = self.inward.forward(&normed, pass)?;
+        let hidden = match &self.gated {
+            Some(up) => gated(&inward, &up.forward(&normed, pass)?, self.non_linearity)?,
+            None => activation(&inward, self.non_linearity)?,
+        };
         let hidden = through(&self.intermediate, hidden)?;
         let hidden = pass.dropout(&hidden, &self.outward.path)?;
         let output = self.outward.forward(&hidden, pass)?;

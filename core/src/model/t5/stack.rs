@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::super::attention::{Memory, Rows, causal_mask};
+use super::super::attention::{Memory, PaddedMemory, Rows, causal_mask};
 use super::super::loader::Loader;
 use super::super::site::{
     Branch, EmbeddingModule, Site, SiteSlot, SiteVisitor, Slot, Stack as StackKind, WeightVisitor,
@@ -28,7 +28,7 @@ pub(super) struct Stack {
 /// Keys and values of one decoder block while text is generated.
 #[derive(Debug)]
 pub(super) struct BlockCache {
-    own: Option<Memory>,
+    own: Option<PaddedMemory>,
     encoder: Memory,
 }
 
@@ -160,17 +160,20 @@ impl Stack {
         for (block, cache) in self.blocks.iter().zip(caches) {
             let rows = Rows::new(&hidden, segments);
             let BlockCache { own, encoder } = cache;
-            hidden = block
-                .attention
-                .forward(&rows, Some(&bias), pass, |attention, rows| {
-                    match own {
-                        Some(past) => {
-                            past.extend(&attention.project(rows.rows, segments, pass)?)?;
-                        }
-                        None => *own = Some(attention.memory(rows.rows, segments, pass)?),
+            hidden = block.attention.through(&rows, pass, |attention, rows| {
+                let own = match own {
+                    Some(past) => {
+                        let step = attention.project(rows.rows, segments, pass)?;
+                        past.extend(&step.padded(attention.heads)?)?;
+                        past
                     }
-                    Ok(own.clone().expect("set in either arm above"))
-                })?;
+                    None => {
+                        let first = attention.memory(rows.rows, segments, pass)?;
+                        own.insert(first.padded(attention.heads)?)
+                    }
+                };
+                attention.attend_padded(rows, own, Some(&bias), pass)
+            })?;
             if let Some(cross) = &block.cross {
                 let rows = Rows::new(&hidden, segments);
                 hidden = cross.forward(&rows, None, pass, |_, _| Ok(encoder.clone()))?;

@@ -1,0 +1,168 @@
+//! Products of matrices that lie inside slices: the one place that calls the GEMM library.
+
+use super::Real;
+
+/// A matrix inside a slice.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::ops) struct Matrix<'a, T> {
+    data: &'a [T],
+    rows: usize,
+    columns: usize,
+    row_stride: usize,
+    column_stride: usize,
+}
+
+/// Rows inside a slice that is written to.
+#[derive(Debug)]
+pub(in crate::ops) struct MatrixMut<'a, T> {
+    data: &'a mut [T],
+    rows: usize,
+    columns: usize,
+    row_stride: usize,
+}
+
+impl<'a, T> Matrix<'a, T> {
+    /// `rows × columns` elements, the rows `stride` elements apart.
+    ///
+    /// # Panics
+    /// If the slice is too short.
+    pub(in crate::ops) fn new(
+        data: &'a [T],
+        (rows, columns): (usize, usize),
+        stride: usize,
+    ) -> Self {
+        assert!(
+            reach(rows, columns, stride) <= data.len(),
+            "the matrix lies inside the slice"
+        );
+        Self {
+            data,
+            rows,
+            columns,
+            row_stride: stride,
+            column_stride: 1,
+        }
+    }
+
+    /// The transposed matrix.
+    pub(in crate::ops) fn t(self) -> Self {
+        Self {
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+            ..self
+        }
+    }
+}
+
+impl<'a, T> MatrixMut<'a, T> {
+    /// `rows × columns` elements, the rows `stride` elements apart.
+    ///
+    /// # Panics
+    /// If the slice is too short, or rows overlap.
+    pub(in crate::ops) fn new(
+        data: &'a mut [T],
+        (rows, columns): (usize, usize),
+        stride: usize,
+    ) -> Self {
+        assert!(
+            reach(rows, columns, stride) <= data.len(),
+            "the matrix lies inside the slice"
+        );
+        assert!(rows <= 1 || columns <= stride, "rows do not overlap");
+        Self {
+            data,
+            rows,
+            columns,
+            row_stride: stride,
+        }
+    }
+}
+
+/// Elements from the first to the last.
+fn reach(rows: usize, columns: usize, stride: usize) -> usize {
+    if rows == 0 || columns == 0 {
+        return 0;
+    }
+    (rows - 1) * stride + columns
+}
+
+/// `c ← α · a b`, on the calling thread.
+///
+/// # Panics
+/// If the shapes do not fit together.
+pub(in crate::ops) fn product<T: Real>(
+    alpha: T,
+    a: Matrix<'_, T>,
+    b: Matrix<'_, T>,
+    c: MatrixMut<'_, T>,
+) {
+    assert!(a.columns == b.rows, "inner sizes agree");
+    assert!(
+        a.rows == c.rows && b.columns == c.columns,
+        "outer sizes agree"
+    );
+    #[expect(
+        clippy::cast_possible_wrap,
+        reason = "no slice is longer than isize::MAX"
+    )]
+    let stride = |stride: usize| stride as isize;
+    #[expect(unsafe_code, reason = "the GEMM library takes pointers")]
+    // SAFETY: the constructors checked that every element that the sizes and strides reach
+    // lies inside its slice; `c` is borrowed mutably, so it overlaps neither `a` nor `b`.
+    unsafe {
+        gemm::gemm(
+            c.rows,
+            c.columns,
+            a.columns,
+            c.data.as_mut_ptr(),
+            1,
+            stride(c.row_stride),
+            false,
+            a.data.as_ptr(),
+            stride(a.column_stride),
+            stride(a.row_stride),
+            b.data.as_ptr(),
+            stride(b.column_stride),
+            stride(b.row_stride),
+            T::zero(),
+            alpha,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn products_of_parts_and_transposes_are_those_of_plain_loops() {
+        let data: Vec<f64> = (0..60).map(|i| (f64::from(i) * 0.37).sin()).collect();
+        let a = Matrix::new(&data[1..], (3, 4), 7); // rows 7 apart
+        let b = Matrix::new(&data[5..], (5, 4), 6).t(); // [4, 5]
+        let mut c = vec![9.0; 30];
+        product(2.0, a, b, MatrixMut::new(&mut c, (3, 5), 8));
+        for row in 0..3 {
+            for column in 0..5 {
+                let term = |k: usize| data[1 + 7 * row + k] * data[5 + 6 * column + k];
+                let expected = 2.0 * (0..4).map(term).sum::<f64>();
+                assert!((c[8 * row + column] - expected).abs() < 1e-14);
+            }
+        }
+        assert!(
+            (c[5] - 9.0).abs() < f64::EPSILON,
+            "between the rows nothing is written"
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "inside the slice")]
+    fn a_matrix_beyond_its_slice_is_refused() {
+        let _matrix = Matrix::new(&[0f32; 10], (2, 4), 7);
+    }
+}
