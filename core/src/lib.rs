@@ -8,7 +8,7 @@
 //!
 //! `event` stands first because it is vocabulary: the trainer sends events last, but a
 //! changed setting and a group of parameters are already spoken of in its types. `error`,
-//! `cancel` and `random` belong to everyone. Read in that order.
+//! `cancel`, `embedded` and `random` belong to everyone. Read in that order.
 //!
 //! Nothing here knows a terminal or a notebook, and nothing is global to the process: what
 //! a run needs is handed to it.
@@ -17,6 +17,7 @@
 pub mod cancel;
 pub mod config;
 pub mod data;
+pub mod embedded;
 pub mod error;
 pub mod event;
 pub mod hub;

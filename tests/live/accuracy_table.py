@@ -4,6 +4,8 @@
 Prints a Markdown table of the accuracy after the last epoch beside that of PyTorch with
 AdapterHub's library under the same settings. Exits with 1 where the mean of a method is
 more than two points below the reference, or Compacter less than two points above the head.
+Compacter is trained in the paper's form, the product's default; the reference's Compacter is
+AdapterHub's, whose layer norms stay frozen.
 
     COMPACTER_SHARED=… python3 tests/live/accuracy_table.py [--binary target/release/compacter] [method …]
 

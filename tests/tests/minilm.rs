@@ -76,6 +76,10 @@ fn prepare(method: &str, dtype: &str) -> Prepared {
         // The last evaluation is made below.
         "eval.every=100000".to_owned(),
     ];
+    let mut overrides = overrides.to_vec();
+    if method == "compacter" {
+        overrides.push("method.convention=adapterhub".to_owned());
+    }
     let config = RunConfig::load(&file, &overrides).unwrap();
     Prepared::new(config, &CancelToken::default()).unwrap()
 }

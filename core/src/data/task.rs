@@ -5,6 +5,7 @@
 //! with one decimal (the reference's form for STS-B), as text.
 
 mod answer;
+mod lesson;
 mod plan;
 
 use std::path::Path;
@@ -72,7 +73,7 @@ pub enum AnswerColumn {
 }
 
 impl TaskData {
-    /// Reads a task's files.
+    /// Reads a task's files, or a lesson.
     ///
     /// # Errors
     ///
@@ -80,6 +81,9 @@ impl TaskData {
     /// [`crate::Error::Data`] and [`crate::Error::Io`] for what is wrong with a file;
     /// [`crate::Error::Cancelled`].
     pub fn load(config: &TaskConfig, seed: u64, loader: &Loader<'_>) -> Result<Self> {
+        if let Some(name) = &config.name {
+            return Self::of_lesson(lesson::find(name)?, config, seed, loader);
+        }
         let plan = Plan::new(config, loader.form)?;
         let read = |path: Option<&Path>| path.map(Table::read).transpose();
         let train = Table::read(plan.train)?;
@@ -122,6 +126,20 @@ impl Task {
             max_length: plan.max_length,
             max_target_length: plan.max_target_length,
         })
+    }
+
+    /// A text-to-text task whose examples are made by the caller.
+    #[must_use]
+    pub fn text_to_text(max_length: usize, max_target_length: usize) -> Self {
+        Self {
+            kind: TaskKind::TextToText,
+            labels: Vec::new(),
+            verbalizers: Vec::new(),
+            source: Source::Columns("source".to_owned(), None),
+            label: "target".to_owned(),
+            max_length,
+            max_target_length,
+        }
     }
 
     /// What kind of answer is asked for.

@@ -19,6 +19,7 @@ use rayon::prelude::*;
 use self::hugging_face::HuggingFace;
 use self::sentencepiece::T5;
 use super::Tokens;
+use crate::hub::ModelFiles;
 use crate::{Error, Result};
 
 /// An input: a text, or a pair of texts for encoders that tell them apart.
@@ -62,6 +63,20 @@ impl Tokenizer {
             return Err(error(folder, message));
         };
         Ok(Self { engine })
+    }
+
+    /// Loads the tokenizer among a model's files.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load`].
+    pub fn of(files: &ModelFiles) -> Result<Self> {
+        match files {
+            ModelFiles::Folder(folder) => Self::load(folder),
+            ModelFiles::Embedded(_) => Ok(Self {
+                engine: Engine::HuggingFace(Box::new(HuggingFace::embedded(files)?)),
+            }),
+        }
     }
 
     /// Encodes a text or a pair of texts, special tokens included.

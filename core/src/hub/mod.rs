@@ -17,19 +17,37 @@ mod download;
 #[cfg(feature = "hub")]
 mod explain;
 pub(crate) mod files;
+mod model_files;
 
 use std::path::{Path, PathBuf};
 
 use crate::cancel::CancelToken;
-use crate::{Error, Result};
+use crate::{Error, Result, embedded};
 use cache::Cached;
+pub use model_files::ModelFiles;
 
-/// Turns `model.path` into a folder that holds the model, with settings from the environment.
+/// Turns `model.path` into the files of a model, with settings from the environment.
 ///
 /// # Errors
-/// Those of [`Hub::resolve`].
-pub fn resolve(path: &str, cancel: &CancelToken) -> Result<PathBuf> {
-    Hub::from_env().resolve(path, cancel)
+/// Those of [`Hub::resolve`], and [`Error::Model`] for an embedded model that is not there.
+pub fn resolve(path: &str, cancel: &CancelToken) -> Result<ModelFiles> {
+    if let Some(name) = path.strip_prefix(EMBEDDED) {
+        let found = embedded::MODELS.iter().find(|model| model.name == name);
+        return match found {
+            Some(model) => Ok(ModelFiles::Embedded(*model)),
+            None => Err(Error::model(path, no_embedded(name))),
+        };
+    }
+    let folder = Hub::from_env().resolve(path, cancel)?;
+    Ok(ModelFiles::Folder(folder))
+}
+
+/// What `model.path` starts with for a model inside the program.
+const EMBEDDED: &str = "embedded:";
+
+fn no_embedded(name: &str) -> String {
+    let known: Vec<&str> = embedded::MODELS.iter().map(|model| model.name).collect();
+    embedded::unknown("embedded model", name, &known)
 }
 
 /// What `model.path` may be.
@@ -54,13 +72,10 @@ impl Source {
     /// Tells folders and hub ids apart; a folder that exists wins.
     ///
     /// # Errors
-    /// [`Error::Model`] when the text is neither, or names an embedded model that is not there.
+    /// [`Error::Model`] when the text is neither, or names an embedded model.
     pub fn parse(text: &str) -> Result<Self> {
-        if let Some(name) = text.strip_prefix("embedded:") {
-            let message = format!(
-                "this version embeds no models, so there is no `{name}` in it; \
-                 give a folder or a hub id such as t5-small"
-            );
+        if text.starts_with(EMBEDDED) {
+            let message = "is inside the program: it has no folder";
             return Err(Error::model(text, message));
         }
         let path = Path::new(text);

@@ -16,6 +16,7 @@ use super::weights::Weights;
 use crate::cancel::CancelToken;
 use crate::config::Pooling;
 use crate::data::{Batch, Gold, Packed};
+use crate::hub::{ModelFiles, files};
 use crate::ops::Segments;
 use crate::ops::cross_entropy::{cross_entropy, log_softmax};
 use crate::{Error, Result};
@@ -98,6 +99,15 @@ impl Model {
         let path = folder.join("config.json");
         let text = std::fs::read_to_string(&path).map_err(Error::io(&path, "read"))?;
         Self::build(Weights::open(folder)?, &text, answer, placement)
+    }
+
+    /// Loads the backbone from a model's files.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn of(files: &ModelFiles, answer: Answer, placement: Placement) -> Result<Self> {
+        let config = files.read_text(files::CONFIG)?;
+        Self::build(Weights::of(files)?, &config, answer, placement)
     }
 
     /// Builds the model from tensors and the text of a `config.json`.

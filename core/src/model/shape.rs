@@ -17,6 +17,7 @@ use candle_transformers::models::{bert, t5};
 use serde::{Deserialize, Serialize};
 
 use super::nearest::{nearest, quoted};
+use crate::hub::{ModelFiles, files};
 use crate::{Error, Result};
 
 /// The architectures there are.
@@ -114,6 +115,15 @@ impl ModelShape {
         let path = folder.join("config.json");
         let text = std::fs::read_to_string(&path).map_err(Error::io(&path, "read"))?;
         Self::from_config_json(&text, &path)
+    }
+
+    /// Reads the shape of a model's files.
+    ///
+    /// # Errors
+    /// As [`Self::from_folder`].
+    pub fn of(files: &ModelFiles) -> Result<Self> {
+        let name = files::CONFIG;
+        Self::from_config_json(&files.read_text(name)?, &files.location().join(name))
     }
 
     /// The shape of a model whose name is well known, so that no file is needed.

@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{DType, Device, Tensor};
 
 use super::nearest::{nearest, quoted};
+use crate::hub::ModelFiles;
 use crate::{Error, Result};
 use open::Store;
 
@@ -72,6 +73,19 @@ impl Weights {
     /// missing from an index.
     pub fn open(folder: &Path) -> Result<Self> {
         Self::gather(folder, open::stores(folder)?)
+    }
+
+    /// Opens the weights among a model's files.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn of(files: &ModelFiles) -> Result<Self> {
+        match files {
+            ModelFiles::Folder(folder) => Self::open(folder),
+            ModelFiles::Embedded(model) => {
+                Self::gather(&files.location(), vec![open::embedded(model)?])
+            }
+        }
     }
 
     /// Holds tensors that were made in memory, such as random ones for a test.

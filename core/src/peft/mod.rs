@@ -51,6 +51,19 @@ pub mod group {
 /// # Errors
 /// Fails if the method does not fit the model, saying what would.
 pub fn install(method: &Method, model: &mut Model, seed: u64) -> Result<Trainables> {
+    install_with(method, model, seed, |_| Ok(()))
+}
+
+/// [`install`], and what else is to be trained: `add` gets the builder last.
+///
+/// # Errors
+/// As [`install`], and passes on what `add` fails with.
+pub fn install_with(
+    method: &Method,
+    model: &mut Model,
+    seed: u64,
+    add: impl FnOnce(&mut Builder) -> Result<()>,
+) -> Result<Trainables> {
     // Counting first says in the user's terms what does not fit.
     count::count(method, &model.shape)?;
     let mut builder = Builder::new(model, Key::new(seed).named("initial values"));
@@ -71,6 +84,7 @@ pub fn install(method: &Method, model: &mut Model, seed: u64) -> Result<Trainabl
     if let Some(outputs) = model.head_outputs() {
         unfreeze::add_head(outputs, model, &mut builder)?;
     }
+    add(&mut builder)?;
     builder.finish()
 }
 

@@ -211,9 +211,10 @@ fn listen(paths: &[PathBuf], wake: Sender<()>) -> Option<RecommendedWatcher> {
     let mut watcher = notify::recommended_watcher(handler)
         .inspect_err(|error| unwatched(Path::new("configuration"), error))
         .ok()?;
-    for folder in folders {
-        if let Err(error) = watcher.watch(&folder, RecursiveMode::NonRecursive) {
-            unwatched(&folder, &error);
+    // A new run's folder is not there yet; looking will find it.
+    for folder in folders.iter().filter(|folder| folder.exists()) {
+        if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
+            unwatched(folder, &error);
         }
     }
     Some(watcher)

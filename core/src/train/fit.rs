@@ -51,7 +51,7 @@ impl Prepared {
             .flat_map(|e| e.source.ids.iter().chain(&e.target));
         if let Some(id) = ids.max().filter(|&&id| id as usize >= rows) {
             return Err(Error::Tokenizer {
-                path: self.folder.clone(),
+                path: self.files.location(),
                 message: format!(
                     "the tokenizer gives the token id {id}, but the model embeds ids below \
                      {rows}: do tokenizer and weights belong together?"

@@ -12,6 +12,7 @@ mod edits;
 pub mod evaluate;
 mod fit;
 pub mod metric;
+pub mod objective;
 pub mod optimizer;
 pub mod plan;
 pub mod prepare;
@@ -22,5 +23,6 @@ pub mod step;
 mod take_up;
 pub mod trainer;
 
+pub use objective::{Objective, TaskLoss};
 pub use schedule::{Schedule, Shape};
 pub use trainer::{Outcome, Trainer};

@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
+use super::objective::{Objective, TaskLoss};
 use crate::cancel::CancelToken;
 use crate::config::{Method, RunConfig, TaskKind, UNNAMED};
 use crate::data::task::{InputForm, Loader, TaskData};
 use crate::data::tokenize::Tokenizer;
+use crate::hub::{self, ModelFiles};
 use crate::model::{Answer, Model, ModelShape, Placement, device};
 use crate::peft::{self, Trainables};
-use crate::{Error, Result, hub};
+use crate::{Error, Result};
 
 /// A model with its method installed, and the examples of its task.
 #[derive(Debug)]
@@ -19,14 +21,16 @@ pub struct Prepared {
     pub method: Method,
     /// The model, with the method installed.
     pub model: Model,
+    /// What is minimised.
+    pub objective: Box<dyn Objective>,
     /// What is trained.
     pub trainables: Trainables,
     /// The task and its examples.
     pub data: TaskData,
     /// The model's tokenizer.
     pub tokenizer: Tokenizer,
-    /// The folder that the model was loaded from.
-    pub folder: PathBuf,
+    /// The files that the model was loaded from.
+    pub files: ModelFiles,
 }
 
 impl Prepared {
@@ -38,9 +42,9 @@ impl Prepared {
     pub fn new(config: RunConfig, cancel: &CancelToken) -> Result<Self> {
         let method = config.method.resolve()?;
         let device = device::open(&config.model.device)?;
-        let folder = hub::resolve(&config.model.path, cancel)?;
-        let shape = ModelShape::from_folder(&folder)?;
-        let tokenizer = Tokenizer::load(&folder)?;
+        let files = hub::resolve(&config.model.path, cancel)?;
+        let shape = ModelShape::of(&files)?;
+        let tokenizer = Tokenizer::of(&files)?;
         let cancelled = || cancel.is_cancelled();
         let loader = Loader {
             tokenizer: &tokenizer,
@@ -56,16 +60,17 @@ impl Prepared {
             dtype,
             pooling: config.model.pooling,
         };
-        let mut model = Model::load(&folder, answer(&config, &data), placement)?;
+        let mut model = Model::of(&files, answer(&config, &data), placement)?;
         let trainables = peft::install(&method, &mut model, config.train.seed)?;
         let prepared = Self {
             config,
             method,
             model,
+            objective: Box::new(TaskLoss),
             trainables,
             data,
             tokenizer,
-            folder,
+            files,
         };
         prepared.check(&prepared.config)?;
         prepared.check_examples()?;

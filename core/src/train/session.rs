@@ -26,6 +26,9 @@ pub enum Session {
     AlreadyFinished(RunFolder),
 }
 
+/// Makes what a run trains of its configuration.
+pub type Prepare<'a> = dyn Fn(RunConfig, &CancelToken) -> Result<Prepared> + 'a;
+
 /// What a run is connected to.
 #[derive(Debug)]
 pub struct Connections {
@@ -47,6 +50,20 @@ impl Session {
     /// Fails if the run's name is taken or it is written by another process, if model or
     /// data cannot be used, or if `config` differs in what a run cannot change.
     pub fn open(config: RunConfig, how: Start, connections: Connections) -> Result<Self> {
+        Self::open_with(config, how, connections, &Prepared::new)
+    }
+
+    /// [`Self::open`] for what is not described by a configuration alone: `prepare` makes
+    /// model, data and objective of it.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and passes on what `prepare` fails with.
+    pub fn open_with(
+        config: RunConfig,
+        how: Start,
+        connections: Connections,
+        prepare: &Prepare<'_>,
+    ) -> Result<Self> {
         let directory = config.output.directory.clone();
         let how = match how {
             Start::ResumeAuto if !directory.join(&config.name).exists() => Start::New,
@@ -57,7 +74,7 @@ impl Session {
         }
         // Everything that can be refused is refused before the folder is touched.
         let prepared = match how {
-            Start::New | Start::Fresh => Some(Prepared::new(config.clone(), &connections.cancel)?),
+            Start::New | Start::Fresh => Some(prepare(config.clone(), &connections.cancel)?),
             Start::Resume | Start::ResumeAuto => None,
         };
         match start(&directory, &config.name, how)? {
@@ -65,7 +82,7 @@ impl Session {
             Started::New { folder, lock } => {
                 let prepared = match prepared {
                     Some(prepared) => prepared,
-                    None => Prepared::new(config, &connections.cancel)?,
+                    None => prepare(config, &connections.cancel)?,
                 };
                 Ok(Self::Ready(
                     Box::new(begin(prepared, folder, connections)?),
@@ -77,7 +94,7 @@ impl Session {
                 lock,
                 resume,
             } => {
-                let trainer = take_up(config, *resume, folder, connections)?;
+                let trainer = take_up((config, *resume), folder, connections, prepare)?;
                 Ok(Self::Ready(Box::new(trainer), lock))
             }
         }

@@ -2,6 +2,7 @@
 
 use candle_core::Tensor;
 
+use super::objective::Objective;
 use super::optimizer::{AdamW, Update, clip, norm};
 use crate::Result;
 use crate::data::Batch;
@@ -42,13 +43,13 @@ impl Measured {
     }
 }
 
-/// Accumulates the gradient of `batches`, and updates the trained values unless loss or
+/// Accumulates the gradient of the objective over `batches`, and updates the trained values unless loss or
 /// gradient is not finite.
 ///
 /// # Errors
 /// Fails where the tensor library does.
 pub fn step(
-    model: &Model,
+    (model, objective): (&Model, &dyn Objective),
     trainables: &Trainables,
     optimizer: &mut AdamW,
     work: (&[Batch], &StepConfig),
@@ -63,7 +64,7 @@ pub fn step(
     let mut gradient: Option<Tensor> = None;
     for (micro, batch) in batches.iter().enumerate() {
         let pass = Pass::training(config.dropout, config.key.with(micro as u64));
-        let loss = model.loss(batch, &pass)?;
+        let loss = objective.loss(model, batch, &pass)?;
         measured.loss += share * scalar(&loss)?;
         measured.tokens += batch.source.tokens() + batch.target.tokens();
         let part = trainables.gradient(&loss.backward()?)?;

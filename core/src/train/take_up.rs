@@ -3,8 +3,7 @@
 use candle_core::Tensor;
 
 use super::plan::Order;
-use super::prepare::Prepared;
-use super::session::Connections;
+use super::session::{Connections, Prepare};
 use super::trainer::{Saved, Trainer};
 use crate::config::{Effect, RunConfig};
 use crate::event::Kind;
@@ -15,10 +14,10 @@ use crate::{Error, Result};
 /// A trainer in the place where `resume` says that the run goes on. `given` is the
 /// configuration that the user names now.
 pub(super) fn take_up(
-    given: RunConfig,
-    resume: Resume,
+    (given, resume): (RunConfig, Resume),
     folder: RunFolder,
     mut connections: Connections,
+    prepare: &Prepare<'_>,
 ) -> Result<Trainer> {
     let path = folder.config_path();
     let parse = |text: &str| RunConfig::parse(&path, text, &[]);
@@ -37,7 +36,7 @@ pub(super) fn take_up(
         None => edited_meanwhile(&folder, &latest, (&recorded, given))?,
     };
     let wanted = edited_in_folder(&folder, &latest, wanted)?;
-    let prepared = Prepared::new(recorded, &connections.cancel)?;
+    let prepared = prepare(recorded, &connections.cancel)?;
     connections.bus = connections
         .bus
         .with(Recorder::append(&folder.events_path())?);

@@ -159,9 +159,17 @@ impl Trainer {
         let config = self.step_config(learning_rate);
         let batches = self.next_batches();
         let Prepared {
-            model, trainables, ..
+            model,
+            objective,
+            trainables,
+            ..
         } = &self.prepared;
-        let measured = step(model, trainables, &mut self.optimizer, (&batches, &config))?;
+        let measured = step(
+            (model, objective.as_ref()),
+            trainables,
+            &mut self.optimizer,
+            (&batches, &config),
+        )?;
         self.count(&measured);
         self.emit(Kind::Step(event::Step {
             loss: measured.loss,

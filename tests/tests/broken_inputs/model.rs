@@ -79,9 +79,9 @@ fn configurations() -> Vec<Case> {
         Case::train(
             "an embedded model that is not there",
             [],
-            &["embedded:t5-nano", "t5-nano"],
+            &["embedded:t5-giga", "there is t5-nano"],
         )
-        .with(["--set", "model.path=embedded:t5-nano"]),
+        .with(["--set", "model.path=embedded:t5-giga"]),
     ]
 }
 

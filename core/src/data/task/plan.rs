@@ -41,13 +41,6 @@ pub(super) enum BoundSource<'a> {
 
 impl<'a> Plan<'a> {
     pub(super) fn new(config: &'a TaskConfig, form: InputForm) -> Result<Self> {
-        if let Some(name) = &config.name {
-            let message = format!(
-                "no task is named `{name}`; this version knows none by name: describe files \
-                 with task.kind, task.train, task.text and task.label instead"
-            );
-            return Err(refuse("task.name", message));
-        }
         let kind = config.kind.ok_or_else(|| {
             let known = "classification, regression or text-to-text";
             refuse(

@@ -16,7 +16,10 @@ use tokenizers::{AddedToken, PostProcessor};
 use super::settings::{Role, Settings};
 use super::{error, room};
 use crate::data::Tokens;
+use crate::hub::ModelFiles;
 use crate::{Error, Result};
+
+const JSON: &str = "tokenizer.json";
 
 #[derive(Debug)]
 pub(super) struct HuggingFace {
@@ -30,15 +33,26 @@ pub(super) struct HuggingFace {
 impl HuggingFace {
     /// Reads `tokenizer.json`.
     pub(super) fn from_json(folder: &Path) -> Result<Self> {
-        let path = folder.join("tokenizer.json");
+        let path = folder.join(JSON);
         let bytes = std::fs::read(&path).map_err(Error::io(&path, "read"))?;
+        Self::from_bytes(path, &bytes, &Settings::read(folder)?)
+    }
+
+    /// Reads the `tokenizer.json` of a model inside the program, which names its special
+    /// tokens as T5 does.
+    pub(super) fn embedded(files: &ModelFiles) -> Result<Self> {
+        let path = files.location().join(JSON);
+        Self::from_bytes(path, &files.read(JSON)?, &Settings::default())
+    }
+
+    fn from_bytes(path: PathBuf, bytes: &[u8], settings: &Settings) -> Result<Self> {
         let mut tokenizer = tokenizers::Tokenizer::from_bytes(bytes)
             .map_err(|source| error(&path, format!("not a tokenizer: {source}")))?;
         tokenizer.with_padding(None);
         tokenizer
             .with_truncation(None)
             .map_err(|source| error(&path, source.to_string()))?;
-        Self::new(path, tokenizer, &Settings::read(folder)?)
+        Self::new(path, tokenizer, settings)
     }
 
     /// Builds BERT's tokenizer from `vocab.txt`, which holds a token a line.

@@ -123,7 +123,11 @@ impl T5 {
         cast(&self.shared.tensor()?.index_select(&ids, 0)?, self.dtype)
     }
 
-    fn logits(&self, hidden: &Tensor, pass: &Pass) -> Result<Tensor> {
+    /// Logits of hidden states `[rows, d_model]` over the vocabulary: `[rows, vocab]`.
+    ///
+    /// # Errors
+    /// Fails where the tensor library does.
+    pub fn logits(&self, hidden: &Tensor, pass: &Pass) -> Result<Tensor> {
         if let Some(head) = &self.head {
             return head.forward(hidden, pass);
         }

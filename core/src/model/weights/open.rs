@@ -7,9 +7,12 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use candle_core::pickle::PthTensors;
-use candle_core::safetensors::{Load, MmapedSafetensors};
+use candle_core::safetensors::{Load, MmapedSafetensors, SliceSafetensors};
 use candle_core::{DType, Device, Tensor};
+use safetensors::tensor::TensorView;
 
+use crate::embedded::EmbeddedModel;
+use crate::hub::ModelFiles;
 use crate::hub::files::{self, WeightFiles};
 use crate::model::nearest::quoted;
 use crate::{Error, Result};
@@ -44,6 +47,11 @@ pub(super) enum Store {
     },
     /// A zipped pickle that `PyTorch` wrote.
     Pickle { path: PathBuf, file: PthTensors },
+    /// A safetensors file inside the program.
+    Embedded {
+        path: PathBuf,
+        file: SliceSafetensors<'static>,
+    },
     /// Tensors made by the program.
     Memory(HashMap<String, Tensor>),
 }
@@ -63,6 +71,7 @@ impl Store {
         match self {
             Self::Safetensors { map, .. } => map.tensors().into_iter().map(|(n, _)| n).collect(),
             Self::Pickle { file, .. } => file.tensor_infos().keys().cloned().collect(),
+            Self::Embedded { file, .. } => file.tensors().into_iter().map(|(n, _)| n).collect(),
             Self::Memory(tensors) => tensors.keys().cloned().collect(),
         }
     }
@@ -70,7 +79,9 @@ impl Store {
     /// The file, or `folder` for tensors that came from none.
     pub(super) fn path<'a>(&'a self, folder: &'a Path) -> &'a Path {
         match self {
-            Self::Safetensors { path, .. } | Self::Pickle { path, .. } => path,
+            Self::Safetensors { path, .. }
+            | Self::Pickle { path, .. }
+            | Self::Embedded { path, .. } => path,
             Self::Memory(_) => folder,
         }
     }
@@ -84,12 +95,10 @@ impl Store {
         };
         match self {
             Self::Safetensors { map, .. } => {
-                let view = map.get(name).map_err(|error| text(&error))?;
-                Ok(Header {
-                    shape: view.shape().to_vec(),
-                    dtype: view.dtype().to_string(),
-                    is_float: DType::try_from(view.dtype()).is_ok_and(is_float),
-                })
+                Ok(of_view(&map.get(name).map_err(|error| text(&error))?))
+            }
+            Self::Embedded { file, .. } => {
+                Ok(of_view(&file.get(name).map_err(|error| text(&error))?))
             }
             Self::Pickle { file, .. } => {
                 let info = file.tensor_infos().get(name).ok_or("it is not there")?;
@@ -109,6 +118,7 @@ impl Store {
                 .get(name)
                 .and_then(|view| view.load(device))
                 .map_err(|error| text(&error)),
+            Self::Embedded { file, .. } => file.load(name, device).map_err(|error| text(&error)),
             Self::Pickle { file, .. } => file
                 .get(name)
                 .map_err(|error| text(&error))?
@@ -155,6 +165,24 @@ impl fmt::Debug for Store {
         let name = self.path(Path::new("in memory"));
         f.debug_tuple("Store").field(&name).finish()
     }
+}
+
+fn of_view(view: &TensorView<'_>) -> Header {
+    Header {
+        shape: view.shape().to_vec(),
+        dtype: view.dtype().to_string(),
+        is_float: DType::try_from(view.dtype()).is_ok_and(is_float),
+    }
+}
+
+/// Opens the weights of a model inside the program.
+pub(super) fn embedded(model: &EmbeddedModel) -> Result<Store> {
+    let name = files::SAFETENSORS.single;
+    let path = ModelFiles::Embedded(*model).location().join(name);
+    let bytes = model.file(name);
+    let bytes = bytes.ok_or_else(|| Error::model(&path, "holds no weights"))?;
+    let file = SliceSafetensors::new(bytes).map_err(|error| Error::model(&path, text(&error)))?;
+    Ok(Store::Embedded { path, file })
 }
 
 fn is_float(dtype: DType) -> bool {

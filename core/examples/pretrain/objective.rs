@@ -1,0 +1,150 @@
+//! What pretraining minimises: span corruption and questions, and two losses that the
+//! encoder alone can answer, each with a throw-away head.
+//!
+//! ```text
+//! loss = CE(decoder, target) + γ · CE(decoder, answers to questions)
+//!      + α · CE(head₁ · encoder at a sentinel, first piece taken out)
+//!      + β · |head₂ · encoder at a piece − teacher at its word|² / mean |teacher|²
+//! ```
+//!
+//! The second term spares the decoder the long plateau on which it hardly looks at the
+//! encoder; the third gives words a meaning that so little text does not teach.
+
+use std::collections::HashMap;
+
+use candle_core::Tensor;
+use compacter_core::data::Batch;
+use compacter_core::model::{Model, Network, Pass};
+use compacter_core::ops::cross_entropy::cross_entropy;
+use compacter_core::ops::linear::linear;
+use compacter_core::train::Objective;
+use compacter_core::{Error, Result};
+
+use crate::teacher::{Features, WIDTH};
+use crate::vocabulary::{ENTRIES, SENTINELS};
+
+/// What the pieces of an example are parts of, where the teacher has seen the passage.
+#[derive(Debug, Clone)]
+pub(crate) struct Taught {
+    /// Number of the passage's first word among all features.
+    pub(crate) first: usize,
+    /// Number of words of the passage.
+    pub(crate) count: usize,
+    /// The word in the passage of each piece of the source; `None` for sentinels.
+    pub(crate) words: Vec<Option<usize>>,
+}
+
+/// The throw-away heads, and what they are trained on.
+#[derive(Debug)]
+pub(crate) struct Pretraining {
+    /// To the embedding of a missing piece. `[d_model, d_model]`
+    pub(crate) guess: Tensor,
+    /// To the teacher's features. `[384, d_model]`
+    pub(crate) imitate: Tensor,
+    /// Weights α, β and γ.
+    pub(crate) weights: (f64, f64, f64),
+    pub(crate) features: Features,
+    /// Mean square of the teacher's features.
+    pub(crate) scale: f64,
+    /// By the number of the example.
+    pub(crate) taught: Vec<Option<Taught>>,
+}
+
+impl Objective for Pretraining {
+    fn loss(&self, model: &Model, batch: &Batch, pass: &Pass) -> Result<Tensor> {
+        let Network::T5(t5) = &model.network else {
+            return Err(Error::method("span corruption needs an encoder-decoder"));
+        };
+        let encoded = t5.encode(&batch.source, pass)?;
+        let logits = t5.decode(&encoded, &batch.target, pass)?;
+        let answers = Tensor::new(&batch.target.ids[..], &model.device)?;
+        let mut loss = cross_entropy(&logits, &answers)?;
+        let (alpha, beta, gamma) = self.weights;
+
+        let (places, said) = answered(batch);
+        if !places.is_empty() {
+            let rows = logits.index_select(&Tensor::new(places, &model.device)?, 0)?;
+            let answered = cross_entropy(&rows, &Tensor::new(said, &model.device)?)?;
+            loss = (loss + (answered * gamma)?)?;
+        }
+
+        let (places, missing) = sentinels(batch);
+        if !places.is_empty() {
+            let rows = encoded
+                .hidden
+                .index_select(&Tensor::new(places, &model.device)?, 0)?;
+            let logits = t5.logits(&linear(&rows, &self.guess)?, pass)?;
+            let guessed = cross_entropy(&logits, &Tensor::new(missing, &model.device)?)?;
+            loss = (loss + (guessed * alpha)?)?;
+        }
+
+        let (places, wanted) = self.lesson(batch)?;
+        if places.is_empty() {
+            return Ok(loss);
+        }
+        let wanted = Tensor::from_vec(wanted, (places.len(), WIDTH), &model.device)?;
+        let rows = encoded
+            .hidden
+            .index_select(&Tensor::new(places, &model.device)?, 0)?;
+        let off = (linear(&rows, &self.imitate)? - wanted)?
+            .sqr()?
+            .mean_all()?;
+        Ok((loss + (off * (beta / self.scale))?)?)
+    }
+}
+
+impl Pretraining {
+    /// The rows whose words the teacher has seen, and its features of those words.
+    fn lesson(&self, batch: &Batch) -> Result<(Vec<u32>, Vec<f32>)> {
+        let (mut places, mut wanted) = (Vec::new(), Vec::new());
+        for (&example, &start) in batch.examples.iter().zip(&batch.source.offsets) {
+            let Some(taught) = &self.taught[example] else {
+                continue;
+            };
+            let mut features = Vec::with_capacity(taught.count * WIDTH);
+            self.features
+                .read(taught.first, taught.count, &mut features)?;
+            for (at, word) in taught.words.iter().enumerate() {
+                let Some(word) = word else { continue };
+                places.push(compacter_core::ops::index(start + at));
+                wanted.extend(&features[word * WIDTH..(word + 1) * WIDTH]);
+            }
+        }
+        Ok((places, wanted))
+    }
+}
+
+/// The target rows of the answers to questions, and the answers: all other targets begin
+/// with a sentinel.
+fn answered(batch: &Batch) -> (Vec<u32>, Vec<u32>) {
+    let first = compacter_core::ops::index(ENTRIES - SENTINELS);
+    let targets = batch.target.offsets.iter().take(batch.target.len());
+    targets
+        .map(|&start| (compacter_core::ops::index(start), batch.target.ids[start]))
+        .filter(|(_, id)| *id < first)
+        .unzip()
+}
+
+/// The rows that hold sentinels, and the first piece that each stands for.
+fn sentinels(batch: &Batch) -> (Vec<u32>, Vec<u32>) {
+    let first = compacter_core::ops::index(ENTRIES - SENTINELS);
+    let (mut places, mut missing) = (Vec::new(), Vec::new());
+    let windows = batch
+        .source
+        .offsets
+        .windows(2)
+        .zip(batch.target.offsets.windows(2));
+    for (source, target) in windows {
+        let target = &batch.target.ids[target[0]..target[1]];
+        let follows: HashMap<u32, u32> = target.windows(2).map(|pair| (pair[0], pair[1])).collect();
+        for at in source[0]..source[1] {
+            let id = batch.source.ids[at];
+            // The mark of a question is a sentinel that stands for nothing.
+            if let Some(&piece) = follows.get(&id).filter(|_| id >= first) {
+                places.push(compacter_core::ops::index(at));
+                missing.push(piece);
+            }
+        }
+    }
+    (places, missing)
+}
