@@ -202,7 +202,9 @@ fn orthonormal(columns: &Tensor) -> Result<Tensor> {
                     .for_each(|(c, e)| *c -= dot * *e);
             }
             let norm = column.iter().map(|c| c * c).sum::<f32>().sqrt();
-            column.iter_mut().for_each(|c| *c /= norm);
+            for value in column.iter_mut() {
+                *value /= norm;
+            }
         }
     }
     let rows = columns.len();

@@ -41,7 +41,7 @@ pub(crate) fn teach(corpus: &Corpus, passages: usize, teacher: &Path, out: &Path
     let mut file = BufWriter::new(File::create(&partial).map_err(Error::io(&partial, "create"))?);
     let mut pieces = Pieces::new(&tokenizer);
     let started = Instant::now();
-    let mut words = 0;
+    let mut words = 0u32;
     for first in (0..passages).step_by(BATCH) {
         let batch = first..passages.min(first + BATCH);
         let inputs = batch
@@ -77,7 +77,7 @@ pub(crate) fn teach(corpus: &Corpus, passages: usize, teacher: &Path, out: &Path
             rows.next(); // [SEP]
         }
         if (first / BATCH).is_multiple_of(100) {
-            let rate = words as f64 / started.elapsed().as_secs_f64();
+            let rate = f64::from(words) / started.elapsed().as_secs_f64();
             println!("{first} passages, {words} words, {rate:.0} words/s");
         }
     }
@@ -185,7 +185,9 @@ impl Features {
                     .zip(word)
                     .for_each(|(sum, value)| *sum += value);
             }
-            sum.iter_mut().for_each(|sum| *sum /= count as f32);
+            for sum in &mut sum {
+                *sum /= count as f32;
+            }
             Ok(sum)
         };
         words.iter().map(&mut vector).collect()

@@ -161,16 +161,13 @@ impl Stack {
             let rows = Rows::new(&hidden, segments);
             let BlockCache { own, encoder } = cache;
             hidden = block.attention.through(&rows, pass, |attention, rows| {
-                let own = match own {
-                    Some(past) => {
-                        let step = attention.project(rows.rows, segments, pass)?;
-                        past.extend(&step.padded(attention.heads)?)?;
-                        past
-                    }
-                    None => {
-                        let first = attention.memory(rows.rows, segments, pass)?;
-                        own.insert(first.padded(attention.heads)?)
-                    }
+                let own = if let Some(past) = own {
+                    let step = attention.project(rows.rows, segments, pass)?;
+                    past.extend(&step.padded(attention.heads)?)?;
+                    past
+                } else {
+                    let first = attention.memory(rows.rows, segments, pass)?;
+                    own.insert(first.padded(attention.heads)?)
                 };
                 attention.attend_padded(rows, own, Some(&bias), pass)
             })?;

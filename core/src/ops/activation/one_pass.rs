@@ -1,4 +1,8 @@
 //! The Gaussian error linear unit in one pass, plain and gated, on the CPU.
+#![expect(
+    clippy::inline_always,
+    reason = "loops only use the processor's vectors where they are inlined into `vectorised`"
+)]
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, DType, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;

@@ -10,6 +10,10 @@
 //! ```
 //!
 //! A query that may see no key at all gets zeros, and gives no gradient.
+#![expect(
+    clippy::inline_always,
+    reason = "loops only use the processor's vectors where they are inlined into `vectorised`"
+)]
 
 use std::sync::{Mutex, PoisonError};
 
@@ -30,6 +34,9 @@ pub(super) struct PackedAttention {
     /// Whether there will be a backward pass.
     pub(super) keep: bool,
 }
+
+/// The gradients of queries, of keys and values, and of the bias where one is asked for.
+type Gradients<T> = (T, T, Option<T>);
 
 /// Bias rows of the longest sequences, `[h or 1, q, k]`.
 #[derive(Clone, Copy)]
@@ -74,8 +81,8 @@ impl PackedAttention {
                     scores = rest;
                     let alpha = T::from_f64(geometry.scale);
                     let shape = (problem.queries, problem.keys);
-                    let target = MatrixMut::new(own, shape, problem.keys);
-                    product(alpha, problem.q(q), problem.k(kv).t(), target);
+                    let mut target = MatrixMut::new(own, shape, problem.keys);
+                    product(alpha, problem.q(q), problem.k(kv).t(), &mut target);
                     vectorised(
                         #[inline(always)]
                         || normalise(own, &problem, bias),
@@ -126,8 +133,8 @@ impl PackedAttention {
                     let weights = self.dropped(own, &problem);
                     let weights =
                         Matrix::new(&weights, (problem.queries, problem.keys), problem.keys);
-                    let target = problem.head_of(rows);
-                    product(T::one(), weights, problem.v(kv), target);
+                    let mut target = problem.head_of(rows);
+                    product(T::one(), weights, problem.v(kv), &mut target);
                 }
             });
         if self.keep {
@@ -142,7 +149,7 @@ impl PackedAttention {
         (q, kv, dy): (&[T], &[T], &[T]),
         mut scores: Vec<T>,
         bias_shape: Option<&Shape>,
-    ) -> Result<(Vec<T>, Vec<T>, Option<Vec<T>>)> {
+    ) -> Result<Gradients<Vec<T>>> {
         let geometry = &self.geometry;
         let (mut dq, mut dkv) = (vec![T::zero(); q.len()], vec![T::zero(); kv.len()]);
         let parts = geometry.split_scores(&mut scores);
@@ -175,10 +182,10 @@ impl PackedAttention {
         let shape = (problem.queries, problem.keys);
         let dropped = self.dropped(p, problem);
         let weights = Matrix::new(&dropped, shape, problem.keys).t();
-        product(T::one(), weights, problem.q(dy), problem.v_of(dkv));
+        product(T::one(), weights, problem.q(dy), &mut problem.v_of(dkv));
         let mut dp = dropped;
-        let target = MatrixMut::new(&mut dp, shape, problem.keys);
-        product(T::one(), problem.q(dy), problem.v(kv).t(), target);
+        let mut target = MatrixMut::new(&mut dp, shape, problem.keys);
+        product(T::one(), problem.q(dy), problem.v(kv).t(), &mut target);
         self.drop_in_place(&mut dp, problem);
         vectorised(
             #[inline(always)]
@@ -194,8 +201,8 @@ impl PackedAttention {
         );
         let ds = Matrix::new(p, shape, problem.keys);
         let alpha = T::from_f64(self.geometry.scale);
-        product(alpha, ds, problem.k(kv), problem.head_of(dq));
-        product(alpha, ds.t(), problem.q(q), problem.k_of(dkv));
+        product(alpha, ds, problem.k(kv), &mut problem.head_of(dq));
+        product(alpha, ds.t(), problem.q(q), &mut problem.k_of(dkv));
     }
 
     /// Adds up the gradients of all scores that a bias `[1, h or 1, q, k]` was added to.
@@ -224,7 +231,7 @@ impl PackedAttention {
     fn gradients<T: Real>(
         &self,
         (q, kv, bias, dy): (&Tensor, &Tensor, Option<&Tensor>, &Tensor),
-    ) -> Result<(Tensor, Tensor, Option<Tensor>)> {
+    ) -> Result<Gradients<Tensor>> {
         let dy = dy.contiguous()?;
         let (q_view, kv_view, dy_view) =
             (View::<T>::of(q)?, View::<T>::of(kv)?, View::<T>::of(&dy)?);
@@ -279,7 +286,9 @@ fn normalise<T: Real>(scores: &mut [T], problem: &Problem, bias: Option<Bias<'_,
             *score = (*score - top).exp();
         }
         let share = T::one() / sum2(row, row, |power, _| power);
-        row.iter_mut().for_each(|power| *power *= share);
+        for power in row.iter_mut() {
+            *power *= share;
+        }
     }
 }
 

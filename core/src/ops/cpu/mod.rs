@@ -1,4 +1,8 @@
 //! What the one-pass CPU forms share: number formats, vector loops, views of tensors.
+#![expect(
+    clippy::inline_always,
+    reason = "loops only use the processor's vectors where they are inlined into `vectorised`"
+)]
 
 mod product;
 mod real;
@@ -65,7 +69,8 @@ fn fold<T: Real>(mut lanes: [T; LANES]) -> T {
     let mut width = LANES / 2;
     while width > 0 {
         for lane in 0..width {
-            lanes[lane] = lanes[lane] + lanes[lane + width];
+            let upper = lanes[lane + width];
+            lanes[lane] += upper;
         }
         width /= 2;
     }

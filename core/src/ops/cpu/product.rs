@@ -96,7 +96,7 @@ pub(in crate::ops) fn product<T: Real>(
     alpha: T,
     a: Matrix<'_, T>,
     b: Matrix<'_, T>,
-    c: MatrixMut<'_, T>,
+    c: &mut MatrixMut<'_, T>,
 ) {
     assert!(a.columns == b.rows, "inner sizes agree");
     assert!(
@@ -146,7 +146,7 @@ mod tests {
         let a = Matrix::new(&data[1..], (3, 4), 7); // rows 7 apart
         let b = Matrix::new(&data[5..], (5, 4), 6).t(); // [4, 5]
         let mut c = vec![9.0; 30];
-        product(2.0, a, b, MatrixMut::new(&mut c, (3, 5), 8));
+        product(2.0, a, b, &mut MatrixMut::new(&mut c, (3, 5), 8));
         for row in 0..3 {
             for column in 0..5 {
                 let term = |k: usize| data[1 + 7 * row + k] * data[5 + 6 * column + k];

@@ -7,6 +7,10 @@
 //! full               dx = (g − mean(g) − x̂ · mean(g x̂)) / s
 //! both               dw = Σ dy · x̂,   db = Σ dy           over the rows
 //! ```
+#![expect(
+    clippy::inline_always,
+    reason = "loops only use the processor's vectors where they are inlined into `vectorised`"
+)]
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
