@@ -79,7 +79,7 @@ fn configurations() -> Vec<Case> {
         Case::train(
             "an embedded model that is not there",
             [],
-            &["embedded:t5-giga", "there is t5-nano"],
+            &["embedded:t5-giga", "t5-giga"],
         )
         .with(["--set", "model.path=embedded:t5-giga"]),
     ]

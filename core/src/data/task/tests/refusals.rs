@@ -38,7 +38,7 @@ fn settings_that_are_missing_or_at_odds_are_refused() {
             (
                 &[(label, "name = 'lesson:x'")],
                 "",
-                "knows none by name: describe files",
+                "lesson `x`",
             ),
             (
                 &[("kind = 'classification'", "")],
