@@ -1,4 +1,17 @@
-//! Makes `t5-nano`, the pretrained model that is embedded in the program.
+//! Makes `t5-nano`, the pretrained model that is to be embedded in the program.
+//!
+//! ```sh
+//! cargo build --release --example pretrain && cd FOLDER
+//! pretrain tokenizer corpus.txt model/tokenizer.json       # text, a paragraph a line
+//! pretrain start model MINILM                              # initial values, words from a teacher
+//! pretrain teach corpus.txt 75000 MINILM features.f16      # what the teacher makes of passages
+//! pretrain train t5-nano.toml features.f16 model.path=model task.train=corpus.txt
+//! pretrain export runs/t5-nano model t5-nano               # a folder that `transformers` loads
+//! pretrain measure corpus.txt t5-nano                      # held-out loss beside baselines
+//! ```
+//!
+//! `MINILM` is the folder of all-MiniLM-L6-v2. `train` goes on where an earlier process
+//! stopped. Throw-away files (2 GB) stay in `FOLDER`, which is none of the repository's.
 #![expect(clippy::print_stdout, reason = "a program that reports")]
 
 #[path = "pretrain/corpus.rs"]

@@ -35,11 +35,7 @@ fn settings_that_are_missing_or_at_odds_are_refused() {
                 "",
                 "task.name: no task is named `glue/sst2`",
             ),
-            (
-                &[(label, "name = 'lesson:x'")],
-                "",
-                "lesson `x`",
-            ),
+            (&[(label, "name = 'lesson:x'")], "", "lesson `x`"),
             (
                 &[("kind = 'classification'", "")],
                 "",
