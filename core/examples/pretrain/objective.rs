@@ -11,9 +11,11 @@
 //! encoder; the third gives words a meaning that so little text does not teach.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 use candle_core::Tensor;
 use compacter_core::data::Batch;
+use compacter_core::model::network::scalar;
 use compacter_core::model::{Model, Network, Pass};
 use compacter_core::ops::cross_entropy::cross_entropy;
 use compacter_core::ops::linear::linear;
@@ -34,6 +36,12 @@ pub(crate) struct Taught {
     pub(crate) words: Vec<Option<usize>>,
 }
 
+/// Losses between two lines about the terms.
+const LOGGED: u32 = 250;
+
+/// Sum and count of each term: target, answers, guesses, imitation.
+type Sums = [(f64, u32); 4];
+
 /// The throw-away heads, and what they are trained on.
 #[derive(Debug)]
 pub(crate) struct Pretraining {
@@ -46,6 +54,7 @@ pub(crate) struct Pretraining {
     pub(crate) features: Features,
     /// Mean square of the teacher's features.
     pub(crate) scale: f64,
+    pub(crate) sums: Mutex<Sums>,
     /// By the number of the example.
     pub(crate) taught: Vec<Option<Taught>>,
 }
@@ -59,12 +68,14 @@ impl Objective for Pretraining {
         let logits = t5.decode(&encoded, &batch.target, pass)?;
         let answers = Tensor::new(&batch.target.ids[..], &model.device)?;
         let mut loss = cross_entropy(&logits, &answers)?;
+        let mut terms = [scalar(&loss)?, f64::NAN, f64::NAN, f64::NAN];
         let (alpha, beta, gamma) = self.weights;
 
         let (places, said) = answered(batch);
         if !places.is_empty() {
             let rows = logits.index_select(&Tensor::new(places, &model.device)?, 0)?;
             let answered = cross_entropy(&rows, &Tensor::new(said, &model.device)?)?;
+            terms[1] = scalar(&answered)?;
             loss = (loss + (answered * gamma)?)?;
         }
 
@@ -75,11 +86,13 @@ impl Objective for Pretraining {
                 .index_select(&Tensor::new(places, &model.device)?, 0)?;
             let logits = t5.logits(&linear(&rows, &self.guess)?, pass)?;
             let guessed = cross_entropy(&logits, &Tensor::new(missing, &model.device)?)?;
+            terms[2] = scalar(&guessed)?;
             loss = (loss + (guessed * alpha)?)?;
         }
 
         let (places, wanted) = self.lesson(batch)?;
         if places.is_empty() {
+            self.log(terms);
             return Ok(loss);
         }
         let wanted = Tensor::from_vec(wanted, (places.len(), WIDTH), &model.device)?;
@@ -89,11 +102,35 @@ impl Objective for Pretraining {
         let off = (linear(&rows, &self.imitate)? - wanted)?
             .sqr()?
             .mean_all()?;
-        Ok((loss + (off * (beta / self.scale))?)?)
+        let off = (off / self.scale)?;
+        terms[3] = scalar(&off)?;
+        self.log(terms);
+        Ok((loss + (off * beta)?)?)
     }
 }
 
 impl Pretraining {
+    /// Prints the mean of each term now and then.
+    fn log(&self, terms: [f64; 4]) {
+        let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
+        for (sum, term) in sums
+            .iter_mut()
+            .zip(terms)
+            .filter(|(_, term)| !term.is_nan())
+        {
+            sum.0 += term;
+            sum.1 += 1;
+        }
+        if sums[0].1 == LOGGED {
+            let means = sums.map(|(sum, count)| sum / f64::from(count.max(1)));
+            let [target, answers, guesses, imitation] = means;
+            println!(
+                "  target {target:.3}  answers {answers:.3}  guesses {guesses:.3}  imitation {imitation:.3}"
+            );
+            *sums = Sums::default();
+        }
+    }
+
     /// The rows whose words the teacher has seen, and its features of those words.
     fn lesson(&self, batch: &Batch) -> Result<(Vec<u32>, Vec<f32>)> {
         let (mut places, mut wanted) = (Vec::new(), Vec::new());

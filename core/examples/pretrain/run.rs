@@ -34,7 +34,7 @@ const ASKED: usize = 3;
 /// How many passages that it has not seen come in an epoch.
 const UNTAUGHT: usize = 200_000;
 /// Weights of the encoder's guesses, of the imitation and of the questions; see `objective.rs`.
-const WEIGHTS: (f64, f64, f64) = (0.5, 3.0, 1.0);
+const WEIGHTS: (f64, f64, f64) = (0.5, 8.0, 1.0);
 
 /// What a configuration does not say.
 #[derive(Debug)]
@@ -131,6 +131,7 @@ fn prepare(config: RunConfig, material: &Material, cancel: &CancelToken) -> Resu
         weights: WEIGHTS,
         scale: features.mean_square()?,
         features,
+        sums: std::sync::Mutex::default(),
         taught,
     };
     Ok(Prepared {

@@ -25,6 +25,7 @@ const LIVE: &[&str] = &[
     "train.schedule",
     "train.warmup",
     "train.weight_decay",
+    "train.update_scale",
     "train.clip_norm",
     "train.epochs",
     "train.max_steps",

@@ -41,7 +41,7 @@ pub use method::{
 pub use model::{Dtype, ModelConfig, Pooling};
 pub use output::OutputConfig;
 pub use task::{TaskConfig, TaskKind};
-pub use train::{ScheduleKind, TrainConfig};
+pub use train::{ScheduleKind, TrainConfig, UpdateScale};
 pub use value::{EvalEvery, Warmup};
 
 pub(crate) use load::read_text;

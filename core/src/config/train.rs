@@ -25,6 +25,8 @@ pub struct TrainConfig {
     pub warmup: Warmup,
     /// `AdamW`'s decoupled weight decay, per step and unit of learning rate.
     pub weight_decay: f64,
+    /// What `AdamW`'s updates are measured in.
+    pub update_scale: UpdateScale,
     /// Largest norm of the whole gradient; 0 turns clipping off.
     pub clip_norm: f64,
     /// Dropout probability; the model's own when left out.
@@ -52,6 +54,7 @@ impl Default for TrainConfig {
             schedule: ScheduleKind::Linear,
             warmup: Warmup::Percent(10.0),
             weight_decay: 0.0,
+            update_scale: UpdateScale::Absolute,
             clip_norm: 1.0,
             dropout: None,
             accumulation: 1,
@@ -61,6 +64,19 @@ impl Default for TrainConfig {
             length_buckets: true,
         }
     }
+}
+
+/// What the size of an update is measured in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum UpdateScale {
+    /// The learning rate alone, as everywhere.
+    #[default]
+    Absolute,
+    /// The learning rate times the root mean square of the tensor that is updated, as in
+    /// Adafactor: for training a whole T5, whose queries start a hundred times smaller than
+    /// its embedding.
+    Rms,
 }
 
 /// Shape of the learning rate after the warm-up.

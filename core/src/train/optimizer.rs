@@ -13,11 +13,14 @@ use candle_core::{
     CpuStorage, DType, InplaceOp2, InplaceOp3, Layout, Storage, Tensor, Var, WithDType,
 };
 
+use crate::peft::Trainables;
 use crate::{Error, Result};
 
 const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;
 const EPSILON: f64 = 1e-8;
+/// Least root mean square that an update is measured in, so that what starts at 0 moves.
+const SMALLEST: f64 = 1e-3;
 
 /// The optimizer's state.
 #[derive(Debug)]
@@ -55,33 +58,68 @@ impl AdamW {
     /// # Errors
     /// Fails where the tensor library does.
     pub fn update(&mut self, values: &Var, gradient: &Tensor, with: Update) -> Result<()> {
-        self.updates += 1;
+        self.take_moments(gradient)?;
         let step = Step::new(self.updates, with);
         if values.device().is_cpu() {
-            self.first.inplace_op2(
-                gradient,
-                &Moment {
-                    beta: BETA1,
-                    power: Power::One,
-                },
-            )?;
-            self.second.inplace_op2(
-                gradient,
-                &Moment {
-                    beta: BETA2,
-                    power: Power::Two,
-                },
-            )?;
             values.inplace_op3(&self.first, &self.second, &step)?;
+            return Ok(());
+        }
+        let (first, second) = (self.first.as_tensor(), self.second.as_tensor());
+        Ok(values.set(&step.moved(values, first, second)?)?)
+    }
+
+    /// Moves the values by one update whose size is the learning rate times the root mean
+    /// square of each tensor's own values, at least [`SMALLEST`] (Shazeer and Stern,
+    /// arXiv:1804.04235, section 8; with `AdamW`'s moments as in Nawrot, arXiv:2309.02373).
+    ///
+    /// # Errors
+    /// Fails where the tensor library does.
+    pub fn update_by_rms(
+        &mut self,
+        trainables: &Trainables,
+        gradient: &Tensor,
+        with: Update,
+    ) -> Result<()> {
+        self.take_moments(gradient)?;
+        let step = Step::new(self.updates, with);
+        let values = trainables.values();
+        let mut parts = Vec::new();
+        for parameter in trainables.parameters() {
+            let part = |flat: &Tensor| flat.narrow(0, parameter.start, parameter.len());
+            let own = part(values)?;
+            let rms = norm(&own)? / (parameter.len() as f64).sqrt();
+            let step = Step {
+                size: step.size * rms.max(SMALLEST),
+                ..step
+            };
+            let (first, second) = (part(&self.first)?, part(&self.second)?);
+            if values.device().is_cpu() {
+                own.inplace_op3(&first, &second, &step)?;
+            } else {
+                parts.push(step.moved(&own, &first, &second)?);
+            }
+        }
+        if !parts.is_empty() {
+            values.set(&Tensor::cat(&parts, 0)?)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a gradient into the moments.
+    fn take_moments(&mut self, gradient: &Tensor) -> Result<()> {
+        self.updates += 1;
+        if self.first.device().is_cpu() {
+            let moment = |beta, power| Moment { beta, power };
+            self.first
+                .inplace_op2(gradient, &moment(BETA1, Power::One))?;
+            self.second
+                .inplace_op2(gradient, &moment(BETA2, Power::Two))?;
             return Ok(());
         }
         let first = ((self.first.as_tensor() * BETA1)? + (gradient * (1.0 - BETA1))?)?;
         let second = ((self.second.as_tensor() * BETA2)? + (gradient.sqr()? * (1.0 - BETA2))?)?;
         self.first.set(&first)?;
-        self.second.set(&second)?;
-        let denominator = ((second.sqrt()? * step.root)? + EPSILON)?;
-        let moved = ((values.as_tensor() * step.keep)? - ((first / denominator)? * step.size)?)?;
-        Ok(values.set(&moved)?)
+        Ok(self.second.set(&second)?)
     }
 
     /// The moments by name, `[total]` each, and the number of updates so far.
@@ -210,6 +248,7 @@ impl InplaceOp2 for Moment {
 }
 
 /// `θ ← keep·θ − size · m / (root·√v + ε)`
+#[derive(Clone, Copy)]
 struct Step {
     keep: f64,
     size: f64,
@@ -225,6 +264,12 @@ impl Step {
             size: with.learning_rate / (1.0 - BETA1.powi(updates)),
             root: 1.0 / (1.0 - BETA2.powi(updates)).sqrt(),
         }
+    }
+
+    /// The same in tensor operations, for other devices.
+    fn moved(&self, values: &Tensor, first: &Tensor, second: &Tensor) -> Result<Tensor> {
+        let denominator = ((second.sqrt()? * self.root)? + EPSILON)?;
+        Ok(((values * self.keep)? - ((first / denominator)? * self.size)?)?)
     }
 }
 

@@ -5,6 +5,7 @@ use candle_core::Tensor;
 use super::objective::Objective;
 use super::optimizer::{AdamW, Update, clip, norm};
 use crate::Result;
+use crate::config::UpdateScale;
 use crate::data::Batch;
 use crate::model::network::scalar;
 use crate::model::{Model, Pass};
@@ -22,6 +23,8 @@ pub struct StepConfig {
     pub clip_norm: f64,
     /// Learning rate and weight decay.
     pub update: Update,
+    /// What updates are measured in.
+    pub update_scale: UpdateScale,
 }
 
 /// What a step measured.
@@ -82,7 +85,12 @@ pub fn step(
     measured.gradient_norm = norm(&gradient)?;
     if measured.is_finite() {
         let clipped = clip(&gradient, measured.gradient_norm, config.clip_norm)?;
-        optimizer.update(trainables.values(), &clipped, config.update)?;
+        match config.update_scale {
+            UpdateScale::Absolute => {
+                optimizer.update(trainables.values(), &clipped, config.update)?;
+            }
+            UpdateScale::Rms => optimizer.update_by_rms(trainables, &clipped, config.update)?,
+        }
         trainables.refresh()?;
     }
     Ok(measured)

@@ -201,6 +201,7 @@ impl Trainer {
                 learning_rate,
                 weight_decay: train.weight_decay,
             },
+            update_scale: train.update_scale,
         }
     }
 
