@@ -69,7 +69,7 @@ impl AdamW {
     }
 
     /// Moves the values by one update whose size is the learning rate times the root mean
-    /// square of each tensor's own values, at least [`SMALLEST`] (Shazeer and Stern,
+    /// square of each tensor's own values, at least 1e-3 (Shazeer and Stern,
     /// arXiv:1804.04235, section 8; with `AdamW`'s moments as in Nawrot, arXiv:2309.02373).
     ///
     /// # Errors
