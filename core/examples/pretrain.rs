@@ -11,7 +11,7 @@
 //! ```
 //!
 //! `MINILM` is the folder of all-MiniLM-L6-v2. `train` goes on where an earlier process
-//! stopped. Throw-away files (2 GB) stay in `FOLDER`, which is none of the repository's.
+//! stopped. Throw-away files (4 GB) stay in `FOLDER`, which is none of the repository's.
 #![expect(clippy::print_stdout, reason = "a program that reports")]
 
 #[path = "pretrain/corpus.rs"]
@@ -24,8 +24,6 @@ mod export;
 mod measure;
 #[path = "pretrain/objective.rs"]
 mod objective;
-#[path = "pretrain/questions.rs"]
-mod questions;
 #[path = "pretrain/run.rs"]
 mod run;
 #[path = "pretrain/start.rs"]

@@ -1,10 +1,10 @@
-//! What pretraining minimises: span corruption and questions, and two losses that the
-//! encoder alone can answer, each with a throw-away head.
+//! What pretraining minimises: span corruption, and two losses that the encoder alone can
+//! answer, each with a throw-away head.
 //!
 //! ```text
-//! loss = CE(decoder, target) + γ · CE(decoder, answers to questions)
+//! loss = CE(decoder, target)
 //!      + α · CE(head₁ · encoder at a sentinel, first piece taken out)
-//!      + β · |head₂ · encoder at a piece − teacher at its word|² / mean |teacher|²
+//!      + β · mean (head₂ · encoder at a piece − teacher at its word)²
 //! ```
 //!
 //! The second term spares the decoder the long plateau on which it hardly looks at the
@@ -39,21 +39,19 @@ pub(crate) struct Taught {
 /// Losses between two lines about the terms.
 const LOGGED: u32 = 250;
 
-/// Sum and count of each term: target, answers, guesses, imitation.
-type Sums = [(f64, u32); 4];
+/// Sum and count of each term: target, guesses, imitation.
+type Sums = [(f64, u32); 3];
 
 /// The throw-away heads, and what they are trained on.
 #[derive(Debug)]
 pub(crate) struct Pretraining {
     /// To the embedding of a missing piece. `[d_model, d_model]`
     pub(crate) guess: Tensor,
-    /// To the teacher's features. `[384, d_model]`
+    /// To the teacher's features. `[768, d_model]`
     pub(crate) imitate: Tensor,
-    /// Weights α, β and γ.
-    pub(crate) weights: (f64, f64, f64),
+    /// Weights α and β.
+    pub(crate) weights: (f64, f64),
     pub(crate) features: Features,
-    /// Mean square of the teacher's features.
-    pub(crate) scale: f64,
     pub(crate) sums: Mutex<Sums>,
     /// By the number of the example.
     pub(crate) taught: Vec<Option<Taught>>,
@@ -68,16 +66,8 @@ impl Objective for Pretraining {
         let logits = t5.decode(&encoded, &batch.target, pass)?;
         let answers = Tensor::new(&batch.target.ids[..], &model.device)?;
         let mut loss = cross_entropy(&logits, &answers)?;
-        let mut terms = [scalar(&loss)?, f64::NAN, f64::NAN, f64::NAN];
-        let (alpha, beta, gamma) = self.weights;
-
-        let (places, said) = answered(batch);
-        if !places.is_empty() {
-            let rows = logits.index_select(&Tensor::new(places, &model.device)?, 0)?;
-            let answered = cross_entropy(&rows, &Tensor::new(said, &model.device)?)?;
-            terms[1] = scalar(&answered)?;
-            loss = (loss + (answered * gamma)?)?;
-        }
+        let mut terms = [scalar(&loss)?, f64::NAN, f64::NAN];
+        let (alpha, beta) = self.weights;
 
         let (places, missing) = sentinels(batch);
         if !places.is_empty() {
@@ -86,7 +76,7 @@ impl Objective for Pretraining {
                 .index_select(&Tensor::new(places, &model.device)?, 0)?;
             let logits = t5.logits(&linear(&rows, &self.guess)?, pass)?;
             let guessed = cross_entropy(&logits, &Tensor::new(missing, &model.device)?)?;
-            terms[2] = scalar(&guessed)?;
+            terms[1] = scalar(&guessed)?;
             loss = (loss + (guessed * alpha)?)?;
         }
 
@@ -102,8 +92,7 @@ impl Objective for Pretraining {
         let off = (linear(&rows, &self.imitate)? - wanted)?
             .sqr()?
             .mean_all()?;
-        let off = (off / self.scale)?;
-        terms[3] = scalar(&off)?;
+        terms[2] = scalar(&off)?;
         self.log(terms);
         Ok((loss + (off * beta)?)?)
     }
@@ -111,7 +100,7 @@ impl Objective for Pretraining {
 
 impl Pretraining {
     /// Prints the mean of each term now and then.
-    fn log(&self, terms: [f64; 4]) {
+    fn log(&self, terms: [f64; 3]) {
         let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
         for (sum, term) in sums
             .iter_mut()
@@ -123,10 +112,8 @@ impl Pretraining {
         }
         if sums[0].1 == LOGGED {
             let means = sums.map(|(sum, count)| sum / f64::from(count.max(1)));
-            let [target, answers, guesses, imitation] = means;
-            println!(
-                "  target {target:.3}  answers {answers:.3}  guesses {guesses:.3}  imitation {imitation:.3}"
-            );
+            let [target, guesses, imitation] = means;
+            println!("  target {target:.3}  guesses {guesses:.3}  imitation {imitation:.3}");
             *sums = Sums::default();
         }
     }
@@ -151,17 +138,6 @@ impl Pretraining {
     }
 }
 
-/// The target rows of the answers to questions, and the answers: all other targets begin
-/// with a sentinel.
-fn answered(batch: &Batch) -> (Vec<u32>, Vec<u32>) {
-    let first = compacter_core::ops::index(ENTRIES - SENTINELS);
-    let targets = batch.target.offsets.iter().take(batch.target.len());
-    targets
-        .map(|&start| (compacter_core::ops::index(start), batch.target.ids[start]))
-        .filter(|(_, id)| *id < first)
-        .unzip()
-}
-
 /// The rows that hold sentinels, and the first piece that each stands for.
 fn sentinels(batch: &Batch) -> (Vec<u32>, Vec<u32>) {
     let first = compacter_core::ops::index(ENTRIES - SENTINELS);
@@ -176,7 +152,6 @@ fn sentinels(batch: &Batch) -> (Vec<u32>, Vec<u32>) {
         let follows: HashMap<u32, u32> = target.windows(2).map(|pair| (pair[0], pair[1])).collect();
         for at in source[0]..source[1] {
             let id = batch.source.ids[at];
-            // The mark of a question is a sentinel that stands for nothing.
             if let Some(&piece) = follows.get(&id).filter(|_| id >= first) {
                 places.push(compacter_core::ops::index(at));
                 missing.push(piece);

@@ -19,7 +19,6 @@ use compacter_core::{Error, Result, hub};
 use crate::corpus::Corpus;
 use crate::corrupt::{Corrupted, LONGEST, Pieces, corrupt};
 use crate::objective::{Pretraining, Taught};
-use crate::questions::Questions;
 use crate::teacher::{Features, WIDTH};
 
 /// Passages at the end of the corpus that are never trained on.
@@ -29,12 +28,10 @@ const WATCHED: usize = 200;
 /// How often a passage that the teacher has seen comes in an epoch, each time corrupted
 /// elsewhere.
 const REPEATS: usize = 3;
-/// How many questions about it are asked in an epoch.
-const ASKED: usize = 3;
 /// How many passages that it has not seen come in an epoch.
 const UNTAUGHT: usize = 200_000;
-/// Weights of the encoder's guesses, of the imitation and of the questions; see `objective.rs`.
-const WEIGHTS: (f64, f64, f64) = (0.5, 8.0, 1.0);
+/// Weights of the encoder's guesses and of the imitation; see `objective.rs`.
+const WEIGHTS: (f64, f64) = (0.5, 8.0);
 
 /// What a configuration does not say.
 #[derive(Debug)]
@@ -129,7 +126,6 @@ fn prepare(config: RunConfig, material: &Material, cancel: &CancelToken) -> Resu
         guess,
         imitate,
         weights: WEIGHTS,
-        scale: features.mean_square()?,
         features,
         sums: std::sync::Mutex::default(),
         taught,
@@ -160,19 +156,15 @@ fn examples(
     pieces: &mut Pieces<'_>,
     seed: u64,
 ) -> Result<Examples> {
-    let key = Key::new(seed);
-    let (corruption, asking) = (key.named("corruption"), key.named("asking"));
+    let corruption = Key::new(seed).named("corruption");
     let words = taught_words(corpus, features);
-    let vectors = features.passages(&words)?;
-    let questions = Questions::new(&vectors, key.named("questions"));
     let (mut train, mut taught) = (Vec::new(), Vec::new());
     let mut first = 0;
-    for (passage, (&count, vector)) in words.iter().zip(&vectors).enumerate() {
+    for (passage, &count) in words.iter().enumerate() {
         let cut = pieces.of(corpus.words(passage))?;
-        let repeat = |key: Key, at: usize| key.with(passage as u64).with(at as u64);
-        let corrupted = (0..REPEATS).map(|at| corrupt(&cut, repeat(corruption, at)));
-        let asked = (0..ASKED).map(|at| questions.ask(&cut, vector, repeat(asking, at)));
-        for Corrupted { example, words } in corrupted.chain(asked) {
+        let key = corruption.with(passage as u64);
+        for repeat in 0..REPEATS as u64 {
+            let Corrupted { example, words } = corrupt(&cut, key.with(repeat));
             train.push(example);
             taught.push(Some(Taught {
                 first,

@@ -1,27 +1,33 @@
 //! What a sentence encoder (all-MiniLM-L6-v2) makes of each word of the first passages.
 //!
-//! A word's feature is the mean of the last hidden states of its pieces, in its passage.
-//! They are computed once and kept as `f16`, word after word: 768 bytes each.
+//! A word's feature is the mean of the hidden states of its pieces, in its passage, after
+//! the middle layer, which knows most of grammar, and after the last, which knows most of
+//! meaning; each scaled to a mean square of one. They are computed once and kept as `f16`,
+//! word after word: 1,536 bytes each.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor};
 use compacter_core::config::Pooling;
 use compacter_core::data::{Packed, Tokenizer};
+use compacter_core::model::site::{Backbone, NormModule, SiteSlot};
 use compacter_core::model::{Answer, Model, Network, Pass, Placement};
 use compacter_core::{Error, Result};
 use half::f16;
-use rayon::prelude::*;
 
 use crate::corpus::Corpus;
 
 /// Width of the teacher's states.
-pub(crate) const WIDTH: usize = 384;
+const STATES: usize = 384;
+/// The norm at the end of its middle layer.
+const MIDDLE: &str = "encoder.layer.2.output.LayerNorm";
+/// Width of a feature: states after two layers.
+pub(crate) const WIDTH: usize = 2 * STATES;
 const BATCH: usize = 32;
 const LONGEST: usize = 250; // pieces; the teacher has 512 positions
 
@@ -33,7 +39,8 @@ pub(crate) fn teach(corpus: &Corpus, passages: usize, teacher: &Path, out: &Path
         dtype: DType::F32,
         pooling: Pooling::Mean,
     };
-    let model = Model::load(teacher, Answer::Value, placement)?;
+    let mut model = Model::load(teacher, Answer::Value, placement)?;
+    let middle = Tap::install(&mut model, MIDDLE)?;
     let Network::Bert(bert) = &model.network else {
         return Err(Error::model(teacher, "the teacher must be an encoder"));
     };
@@ -55,21 +62,13 @@ pub(crate) fn teach(corpus: &Corpus, passages: usize, teacher: &Path, out: &Path
                 .map(|input| (&input.ids[..], &zeros[..input.ids.len()])),
         );
         let (hidden, _) = bert.encode(&packed, &Pass::EVALUATION)?;
-        let hidden = hidden.to_vec2::<f32>()?;
+        let hidden = Tensor::cat(&[middle.taken()?, hidden], 1)?.to_vec2::<f32>()?;
         let mut rows = hidden.iter();
         for input in &inputs {
             rows.next(); // [CLS]
             for &count in &input.pieces {
-                let mut sum = vec![0f32; WIDTH];
-                for row in rows.by_ref().take(count) {
-                    sum.iter_mut()
-                        .zip(row)
-                        .for_each(|(sum, value)| *sum += value);
-                }
-                let share = 1.0 / count.max(1) as f32;
-                for value in sum {
-                    let bytes = f16::from_f32(value * share).to_le_bytes();
-                    file.write_all(&bytes)
+                for value in feature(rows.by_ref().take(count)) {
+                    file.write_all(&f16::from_f32(value).to_le_bytes())
                         .map_err(Error::io(&partial, "write"))?;
                 }
                 words += 1;
@@ -83,6 +82,59 @@ pub(crate) fn teach(corpus: &Corpus, passages: usize, teacher: &Path, out: &Path
     }
     file.flush().map_err(Error::io(&partial, "write"))?;
     std::fs::rename(&partial, out).map_err(Error::io(out, "write"))
+}
+
+/// The mean of some states, each layer's part scaled to a mean square of one; zero where
+/// there are none.
+fn feature<'s>(states: impl Iterator<Item = &'s Vec<f32>>) -> Vec<f32> {
+    let mut sum = vec![0f32; WIDTH];
+    for state in states {
+        sum.iter_mut()
+            .zip(state)
+            .for_each(|(sum, value)| *sum += value);
+    }
+    for layer in sum.chunks_exact_mut(STATES) {
+        let square = layer.iter().map(|x| x * x).sum::<f32>() / STATES as f32;
+        let scale = square.max(f32::MIN_POSITIVE).sqrt().recip();
+        layer.iter_mut().for_each(|x| *x *= scale);
+    }
+    sum
+}
+
+/// Keeps what a norm puts out, and leaves it as it is.
+#[derive(Debug, Clone, Default)]
+struct Tap(Arc<Mutex<Option<Tensor>>>);
+
+impl Tap {
+    fn install(model: &mut Model, path: &str) -> Result<Self> {
+        let tap = Self::default();
+        let mut found = false;
+        model.visit_sites(&mut |site, slot| match slot {
+            SiteSlot::Norm(norm) if site.path == path => {
+                found = true;
+                norm.module.install(Box::new(tap.clone()), site)
+            }
+            _ => Ok(()),
+        })?;
+        match found {
+            true => Ok(tap),
+            false => Err(Error::method(format!("the teacher has no {path}"))),
+        }
+    }
+
+    fn taken(&self) -> Result<Tensor> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.take()
+            .ok_or_else(|| Error::method("the teacher's norm was not used"))
+    }
+}
+
+impl NormModule for Tap {
+    fn forward(&self, normed: &Tensor) -> Result<Tensor> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *kept = Some(normed.clone());
+        Ok(normed.clone())
+    }
 }
 
 /// A passage as the teacher reads it.
@@ -156,10 +208,7 @@ impl Features {
     /// The features of `count` words from `first` on, appended to `into`.
     pub(crate) fn read(&self, first: usize, count: usize, into: &mut Vec<f32>) -> Result<()> {
         let mut bytes = vec![0; count * WIDTH * 2];
-        let mut file = self
-            .file
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let at = SeekFrom::Start((first * WIDTH * 2) as u64);
         file.seek(at)
             .and_then(|_| file.read_exact(&mut bytes))
@@ -170,35 +219,6 @@ impl Features {
                 .map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()),
         );
         Ok(())
-    }
-
-    /// The mean feature of each passage, given how many words they have in turn.
-    pub(crate) fn passages(&self, words: &[usize]) -> Result<Vec<Vec<f32>>> {
-        let mut first = 0;
-        let mut vector = |&count: &usize| {
-            let mut all = Vec::with_capacity(count * WIDTH);
-            self.read(first, count, &mut all)?;
-            first += count;
-            let mut sum = vec![0f32; WIDTH];
-            for word in all.chunks_exact(WIDTH) {
-                sum.iter_mut()
-                    .zip(word)
-                    .for_each(|(sum, value)| *sum += value);
-            }
-            for sum in &mut sum {
-                *sum /= count as f32;
-            }
-            Ok(sum)
-        };
-        words.iter().map(&mut vector).collect()
-    }
-
-    /// Mean square of each feature over the first words, for scaling a loss.
-    pub(crate) fn mean_square(&self) -> Result<f64> {
-        let mut all = Vec::new();
-        self.read(0, self.words.min(20_000), &mut all)?;
-        let sum: f64 = all.par_iter().map(|&x| f64::from(x) * f64::from(x)).sum();
-        Ok(sum / all.len() as f64)
     }
 }
 
