@@ -48,6 +48,11 @@ impl RunConfig {
         ensure(metric != Some(""), "eval.metric", "must not be empty")?;
         check_path("output.directory", &self.output.directory)?;
         at_least("output.log_every", self.output.log_every, 1)?;
+        ensure(
+            !self.output.tensorboard || cfg!(feature = "tensorboard"),
+            "output.tensorboard",
+            "this program was built without the feature `tensorboard`",
+        )?;
         // A number that only a program could have set, too large for TOML.
         toml::Table::try_from(self)
             .map(drop)

@@ -200,6 +200,7 @@ mod tests {
         let expected = [
             "name",
             "output.directory",
+            "output.tensorboard",
             "task.kind",
             "task.label",
             "task.labels",

@@ -13,6 +13,8 @@ pub struct OutputConfig {
     pub directory: PathBuf,
     /// Optimizer steps between lines of plain output.
     pub log_every: u64,
+    /// Whether scalars are written for TensorBoard too, to the run's folder `tensorboard`.
+    pub tensorboard: bool,
 }
 
 impl Default for OutputConfig {
@@ -20,6 +22,7 @@ impl Default for OutputConfig {
         Self {
             directory: PathBuf::from("runs"),
             log_every: 10,
+            tensorboard: false,
         }
     }
 }

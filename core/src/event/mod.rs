@@ -5,6 +5,7 @@
 //! | `kind.rs`   | the kinds of event and what each carries                         |
 //! | `bus.rs`    | hands events from a run to its sinks                             |
 //! | `record.rs` | the sink that appends to `events.jsonl`                          |
+//! | `tensorboard.rs` | the sink that writes scalars for TensorBoard                |
 //! | `replay.rs` | reads a record back, whole or while it grows                     |
 //! | `plain.rs`  | an event as one readable line                                    |
 //!
@@ -17,12 +18,15 @@
 //! strings `"NaN"`, `"Infinity"`, `"-Infinity"`; a value that is absent is left out,
 //! never `null`. A last line without its newline is not there yet.
 
+mod append;
 pub mod bus;
 mod kind;
 pub(crate) mod number;
 pub mod plain;
 pub mod record;
 pub mod replay;
+#[cfg(feature = "tensorboard")]
+pub mod tensorboard;
 
 pub use bus::{Bus, ChannelSink, Sink};
 pub use kind::{Change, ConfigApplied, Ending, Eval, Group, Kind, Started, Step};

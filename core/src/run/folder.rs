@@ -216,6 +216,12 @@ impl RunFolder {
         self.path.join("events.jsonl")
     }
 
+    /// The folder that TensorBoard reads, where the configuration asks for one.
+    #[must_use]
+    pub fn tensorboard_path(&self) -> PathBuf {
+        self.path.join("tensorboard")
+    }
+
     /// The checkpoints.
     #[must_use]
     pub fn checkpoints(&self) -> Checkpoints {

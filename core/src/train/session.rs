@@ -12,6 +12,8 @@ use crate::Result;
 use crate::cancel::CancelToken;
 use crate::config::RunConfig;
 use crate::event::record::Recorder;
+#[cfg(feature = "tensorboard")]
+use crate::event::tensorboard::TensorBoard;
 use crate::event::{self, Bus, Kind};
 use crate::model::device;
 use crate::peft::{Parameter, count, group};
@@ -174,12 +176,22 @@ impl Trainer {
     }
 }
 
+/// Adds the sinks that write into the run's folder.
+pub(super) fn with_records(bus: Bus, folder: &RunFolder, config: &RunConfig) -> Result<Bus> {
+    let bus = bus.with(Recorder::append(&folder.events_path())?);
+    #[cfg(feature = "tensorboard")]
+    if config.output.tensorboard {
+        return Ok(bus.with(TensorBoard::start(&folder.tensorboard_path())?));
+    }
+    // Without the feature a configuration that asks for it was refused.
+    let _: &RunConfig = config;
+    Ok(bus)
+}
+
 fn begin(prepared: Prepared, folder: RunFolder, mut connections: Connections) -> Result<Trainer> {
     let text = prepared.config.to_toml();
     folder.write_config(&text)?;
-    connections.bus = connections
-        .bus
-        .with(Recorder::append(&folder.events_path())?);
+    connections.bus = with_records(connections.bus, &folder, &prepared.config)?;
     let mut trainer = Trainer::assemble(prepared, Order::Seeded, State::new(text), connections)?;
     trainer.folder = Some(folder);
     let started = trainer.started()?;

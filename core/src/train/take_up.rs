@@ -3,11 +3,10 @@
 use candle_core::Tensor;
 
 use super::plan::Order;
-use super::session::{Connections, Prepare};
+use super::session::{Connections, Prepare, with_records};
 use super::trainer::{Saved, Trainer};
 use crate::config::{Effect, RunConfig};
 use crate::event::Kind;
-use crate::event::record::Recorder;
 use crate::run::{Checkpoint, Resume, RunFolder, State};
 use crate::{Error, Result};
 
@@ -37,9 +36,7 @@ pub(super) fn take_up(
     };
     let wanted = edited_in_folder(&folder, &latest, wanted)?;
     let prepared = prepare(recorded, &connections.cancel)?;
-    connections.bus = connections
-        .bus
-        .with(Recorder::append(&folder.events_path())?);
+    connections.bus = with_records(connections.bus, &folder, &prepared.config)?;
     let state = match &resume.checkpoint {
         Some(checkpoint) => checkpoint.state.clone(),
         None => State::new(prepared.config.to_toml()),

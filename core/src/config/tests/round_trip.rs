@@ -190,9 +190,11 @@ fn eval() -> impl Strategy<Value = EvalConfig> {
 }
 
 fn config() -> impl Strategy<Value = RunConfig> {
-    let output = (word(), steps()).prop_map(|(directory, log_every)| OutputConfig {
+    let output = (word(), steps(), any::<bool>());
+    let output = output.prop_map(|(directory, log_every, tensorboard)| OutputConfig {
         directory: directory.into(),
         log_every,
+        tensorboard,
     });
     (word(), model(), method(), task(), train(), eval(), output).prop_map(
         |(name, model, method, task, train, eval, output)| RunConfig {

@@ -1,6 +1,8 @@
 //! Tests of the recorder: torn lines, full disks, dying processes.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::fs::File;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -46,7 +48,7 @@ fn a_full_disk_is_told_and_the_event_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.jsonl");
     let full = OpenOptions::new().append(true).open("/dev/full").unwrap();
-    let mut recorder = Recorder::over(&path, full, 0);
+    let mut recorder = Recorder(Appender::over(&path, full, 0));
     let error = recorder.event(&event(1, step(0.5))).unwrap_err();
     assert!(error.is_disk_full(), "{error}");
     assert!(
@@ -54,7 +56,7 @@ fn a_full_disk_is_told_and_the_event_is_kept() {
         "{error}"
     );
     // The device cannot be cut back, so a file takes its place where there is room.
-    recorder.file = File::create(&path).unwrap();
+    recorder.0.file = File::create(&path).unwrap();
     recorder.event(&event(2, step(0.5))).unwrap();
     assert_eq!(replay::read(&path).unwrap(), events(1..3));
 }
@@ -75,14 +77,14 @@ fn writes_until_the_limit() {
         }
     };
     assert!(written > 3, "{error}");
-    assert_eq!(recorder.backlog.len(), 1);
+    assert_eq!(recorder.0.backlog.len(), 1);
     // The half line is gone at once, not at the next start.
     let bytes = std::fs::read(&path).unwrap();
     assert_eq!(bytes.last(), Some(&b'\n'));
     assert_eq!(replay::read(&path).unwrap(), events(1..written + 1));
     // Room is made by hand; then the one kept back goes in.
-    recorder.length = 0;
-    recorder.torn = true;
+    recorder.0.length = 0;
+    recorder.0.torn = true;
     recorder.flush().unwrap();
     let kept_back = events(written + 1..written + 2);
     assert_eq!(replay::read(&path).unwrap(), kept_back);
