@@ -4,14 +4,15 @@
 //! cargo build --release --example pretrain && cd FOLDER
 //! pretrain tokenizer corpus.txt model/tokenizer.json       # text, a paragraph a line
 //! pretrain start model MINILM                              # initial values, words from a teacher
-//! pretrain teach corpus.txt 75000 MINILM features.f16      # what the teacher makes of passages
-//! pretrain train t5-nano.toml features.f16 model.path=model task.train=corpus.txt
+//! pretrain teach passages corpus.txt 60000 MINILM passages.f16     # what the teacher makes of them
+//! pretrain teach sentences corpus.txt 100000 MINILM sentences.f16
+//! pretrain train t5-nano.toml passages.f16 sentences.f16 model.path=model task.train=corpus.txt
 //! pretrain export runs/t5-nano model t5-nano               # a folder that `transformers` loads
 //! pretrain measure corpus.txt t5-nano                      # held-out loss beside baselines
 //! ```
 //!
 //! `MINILM` is the folder of all-MiniLM-L6-v2. `train` goes on where an earlier process
-//! stopped. Throw-away files (4 GB) stay in `FOLDER`, which is none of the repository's.
+//! stopped; a later stage starts from an earlier one's export (`model.path=…`). Throw-away files (4 GB) stay in `FOLDER`, which is none of the repository's.
 #![expect(clippy::print_stdout, reason = "a program that reports")]
 
 #[path = "pretrain/corpus.rs"]
@@ -50,28 +51,24 @@ fn main() -> Result<()> {
         ["tokenizer", corpus, out] => {
             vocabulary::train(&Corpus::read(Path::new(corpus), SEED)?, Path::new(out))
         }
-        ["teach", corpus, passages, teacher, out] => {
-            let corpus = Corpus::read(Path::new(corpus), SEED)?;
-            let passages: usize = passages
+        ["teach", what, corpus, count, teacher, out] => {
+            let count = count
                 .parse()
-                .map_err(|_| Error::method("passages must be a number"))?;
-            println!("{} passages in all", corpus.len());
-            teacher::teach(
-                &corpus,
-                passages.min(corpus.len()),
-                Path::new(teacher),
-                Path::new(out),
-            )
+                .map_err(|_| Error::method("COUNT must be a number"))?;
+            let texts = texts(what, Path::new(corpus), count)?;
+            let count = count.min(texts.len());
+            teacher::teach(&texts, count, Path::new(teacher), Path::new(out))
         }
         ["start", folder] => start::write(Path::new(folder), None, SEED),
         ["start", folder, teacher] => {
             start::write(Path::new(folder), Some(Path::new(teacher)), SEED)
         }
-        ["train", config, features, ref overrides @ ..] => {
+        ["train", config, passages, sentences, ref overrides @ ..] => {
             let overrides: Vec<String> = overrides.iter().map(|&set| set.to_owned()).collect();
             let config = RunConfig::load(Path::new(config), &overrides)?;
             let material = Material {
-                features: features.into(),
+                passages: passages.into(),
+                sentences: sentences.into(),
                 seed: SEED,
             };
             run::train(config, &material)
@@ -87,5 +84,15 @@ fn main() -> Result<()> {
         _ => Err(Error::method(
             "usage: see the head of core/examples/pretrain.rs",
         )),
+    }
+}
+
+/// What the teacher is to see: `passages` of the corpus, or `count` of its `sentences`.
+fn texts(what: &str, corpus: &Path, count: usize) -> Result<Corpus> {
+    let corpus = Corpus::read(corpus, SEED)?;
+    match what {
+        "passages" => Ok(corpus),
+        "sentences" => Ok(corpus.sentences(count, SEED)),
+        _ => Err(Error::method("the teacher sees passages or sentences")),
     }
 }

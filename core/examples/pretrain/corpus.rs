@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use compacter_core::random::Key;
 use compacter_core::{Error, Result};
@@ -10,11 +11,15 @@ use compacter_core::{Error, Result};
 const LONGEST: usize = 40;
 /// Shorter ones (headings, page numbers) are left out.
 const SHORTEST: usize = 8;
+/// Lengths of sentences that are taken alone, in words.
+const SENTENCE: std::ops::RangeInclusive<usize> = 4..=25;
+/// Passages at the end that are never trained on.
+pub(crate) const HELD_OUT: usize = 2000;
 
 /// The passages of a text in a random order.
 #[derive(Debug)]
 pub(crate) struct Corpus {
-    text: String,
+    text: Arc<str>,
     passages: Vec<Range<usize>>,
 }
 
@@ -32,7 +37,40 @@ impl Corpus {
         let mut order: Vec<usize> = (0..passages.len()).collect();
         order.sort_by_key(|&at| key.bits(at as u64));
         let passages = order.into_iter().map(|at| passages[at].clone()).collect();
-        Ok(Self { text, passages })
+        Ok(Self {
+            text: text.into(),
+            passages,
+        })
+    }
+
+    /// Single sentences of the passages that are trained on, `count` of them, half of them
+    /// questions as long as there are any, in a random order.
+    pub(crate) fn sentences(&self, count: usize, seed: u64) -> Self {
+        let (mut questions, mut others) = (Vec::new(), Vec::new());
+        for passage in &self.passages[..self.passages.len() - HELD_OUT] {
+            let text = &self.text[passage.clone()];
+            for sentence in sentences(text) {
+                let own = text[sentence.clone()].trim_end();
+                if !SENTENCE.contains(&own.split_whitespace().count()) {
+                    continue;
+                }
+                let start = passage.start + sentence.start;
+                let kind = match own.contains('?') {
+                    true => &mut questions,
+                    false => &mut others,
+                };
+                kind.push(start..start + own.len());
+            }
+        }
+        questions.truncate(count / 2);
+        others.truncate(count - questions.len());
+        questions.append(&mut others);
+        let key = Key::new(seed).named("sentences");
+        questions.sort_by_cached_key(|sentence| key.bits(sentence.start as u64));
+        Self {
+            text: Arc::clone(&self.text),
+            passages: questions,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {

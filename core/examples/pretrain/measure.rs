@@ -12,7 +12,8 @@ use compacter_core::random::Key;
 
 use crate::corpus::Corpus;
 use crate::corrupt::{Passage, Pieces, spans};
-use crate::run::{HELD_OUT, held_out};
+use crate::corpus::HELD_OUT;
+use crate::run::held_out;
 use crate::vocabulary::ENTRIES;
 
 const BATCH: usize = 50;

@@ -16,27 +16,32 @@ use compacter_core::train::prepare::Prepared;
 use compacter_core::train::session::{Connections, Session};
 use compacter_core::{Error, Result, hub};
 
-use crate::corpus::Corpus;
+use crate::corpus::{Corpus, HELD_OUT};
 use crate::corrupt::{Corrupted, LONGEST, Pieces, corrupt};
 use crate::objective::{Pretraining, Taught};
 use crate::teacher::{Features, WIDTH};
 
-/// Passages at the end of the corpus that are never trained on.
-pub(crate) const HELD_OUT: usize = 2000;
 /// Held-out passages that a run is measured on while it goes on.
 const WATCHED: usize = 200;
-/// How often a passage that the teacher has seen comes in an epoch, each time corrupted
+/// How often a text that the teacher has seen comes in an epoch, each time corrupted
 /// elsewhere.
-const REPEATS: usize = 3;
+const REPEATS: u64 = 3;
+/// Sentences that the teacher has seen at most.
+const SENTENCES: usize = 100_000;
+/// Texts that the teacher's variance is measured on.
+const MEASURED: usize = 2000;
 /// How many passages that it has not seen come in an epoch.
-const UNTAUGHT: usize = 200_000;
-/// Weights of the encoder's guesses and of the imitation; see `objective.rs`.
-const WEIGHTS: (f64, f64) = (0.5, 8.0);
+const UNTAUGHT: usize = 100_000;
+/// Weights of the encoder's guesses and of the imitation of words and texts; see
+/// `objective.rs`.
+const WEIGHTS: (f64, f64, f64) = (0.5, 8.0, 4.0);
 
 /// What a configuration does not say.
 #[derive(Debug)]
 pub(crate) struct Material {
-    pub(crate) features: PathBuf,
+    /// What the teacher makes of the first passages, and of sentences.
+    pub(crate) passages: PathBuf,
+    pub(crate) sentences: PathBuf,
     pub(crate) seed: u64,
 }
 
@@ -83,9 +88,21 @@ fn prepare(config: RunConfig, material: &Material, cancel: &CancelToken) -> Resu
     let text = config.task.train.as_deref();
     let text = text.ok_or_else(|| Error::method("task.train names no corpus"))?;
     let corpus = Corpus::read(text, material.seed)?;
-    let features = Features::open(&material.features)?;
+    let sentences = corpus.sentences(SENTENCES, material.seed);
+    let parts = vec![
+        Features::open(&material.passages)?,
+        Features::open(&material.sentences)?,
+    ];
     let mut pieces = Pieces::new(&tokenizer);
-    let (train, taught) = examples(&corpus, &features, &mut pieces, material.seed)?;
+    let texts = [&corpus, &sentences];
+    let (train, taught) = examples(&texts, &parts, &mut pieces, material.seed)?;
+    let of_sentences = taught.iter().flatten().filter(|taught| taught.part == 1);
+    let measured: Vec<_> = of_sentences
+        .step_by(REPEATS.try_into().unwrap_or(1))
+        .map(|taught| (taught.first, taught.count))
+        .take(MEASURED)
+        .collect();
+    let variance = parts[1].variance_of_means(&measured)?;
     let key = Key::new(material.seed).named("corruption");
     let validation = held_out(&corpus, &mut pieces, key)?
         .into_iter()
@@ -126,7 +143,8 @@ fn prepare(config: RunConfig, material: &Material, cancel: &CancelToken) -> Resu
         guess,
         imitate,
         weights: WEIGHTS,
-        features,
+        parts,
+        variance,
         sums: std::sync::Mutex::default(),
         taught,
     };
@@ -150,43 +168,47 @@ fn prepare(config: RunConfig, material: &Material, cancel: &CancelToken) -> Resu
 /// Examples, and what the teacher says of the first ones.
 type Examples = (Vec<Example>, Vec<Option<Taught>>);
 
+/// The texts of each part that the teacher has seen, and passages that it has not.
 fn examples(
-    corpus: &Corpus,
-    features: &Features,
+    texts: &[&Corpus; 2],
+    parts: &[Features],
     pieces: &mut Pieces<'_>,
     seed: u64,
 ) -> Result<Examples> {
-    let corruption = Key::new(seed).named("corruption");
-    let words = taught_words(corpus, features);
+    let key = Key::new(seed).named("corruption");
     let (mut train, mut taught) = (Vec::new(), Vec::new());
-    let mut first = 0;
-    for (passage, &count) in words.iter().enumerate() {
-        let cut = pieces.of(corpus.words(passage))?;
-        let key = corruption.with(passage as u64);
-        for repeat in 0..REPEATS as u64 {
-            let Corrupted { example, words } = corrupt(&cut, key.with(repeat));
-            train.push(example);
-            taught.push(Some(Taught {
-                first,
-                count,
-                words,
-            }));
+    for (part, (corpus, features)) in texts.iter().zip(parts).enumerate() {
+        let mut first = 0;
+        for (text, count) in taught_words(corpus, features).into_iter().enumerate() {
+            let cut = pieces.of(corpus.words(text))?;
+            let key = key.with(part as u64).with(text as u64);
+            for repeat in 0..REPEATS {
+                let Corrupted { example, words } = corrupt(&cut, key.with(repeat));
+                train.push(example);
+                taught.push(Some(Taught {
+                    part,
+                    first,
+                    count,
+                    words,
+                }));
+            }
+            first += count;
         }
-        first += count;
     }
-    let rest = words.len()..corpus.len() - HELD_OUT;
+    let corpus = texts[0];
+    let rest = taught_words(corpus, &parts[0]).len()..corpus.len() - HELD_OUT;
     for passage in rest.take(UNTAUGHT) {
         let cut = pieces.of(corpus.words(passage))?;
-        train.push(corrupt(&cut, corruption.with(passage as u64)).example);
+        train.push(corrupt(&cut, key.with(passage as u64)).example);
         taught.push(None);
     }
     Ok((train, taught))
 }
 
-/// Number of words of each passage that all words have features of.
+/// Number of words of each text that all words have features of.
 fn taught_words(corpus: &Corpus, features: &Features) -> Vec<usize> {
     let mut left = features.words;
-    let counts = (0..corpus.len() - HELD_OUT).map(|passage| corpus.words(passage).count());
+    let counts = (0..corpus.len()).map(|text| corpus.words(text).count());
     counts
         .map_while(|count| {
             left = left.checked_sub(count)?;

@@ -222,6 +222,27 @@ impl Features {
     }
 }
 
+impl Features {
+    /// Mean over `texts`, given by their first word and number of words, of the squared
+    /// distance of a text's mean feature from the mean of all.
+    pub(crate) fn variance_of_means(&self, texts: &[(usize, usize)]) -> Result<f64> {
+        let (mut sums, mut squares) = (vec![0f64; WIDTH], 0f64);
+        for &(first, count) in texts {
+            let mut all = Vec::with_capacity(count * WIDTH);
+            self.read(first, count, &mut all)?;
+            for at in 0..WIDTH {
+                let own = all.iter().skip(at).step_by(WIDTH);
+                let mean = own.map(|&value| f64::from(value)).sum::<f64>() / count as f64;
+                sums[at] += mean;
+                squares += mean * mean;
+            }
+        }
+        let number = texts.len() as f64;
+        let of_mean: f64 = sums.iter().map(|sum| (sum / number).powi(2)).sum();
+        Ok((squares / number - of_mean) / WIDTH as f64)
+    }
+}
+
 /// The teacher's table of word embeddings, `[vocab, 384]`, and its tokenizer.
 pub(crate) fn embeddings(teacher: &Path) -> Result<(Tensor, Tokenizer)> {
     let file = teacher.join("model.safetensors");
