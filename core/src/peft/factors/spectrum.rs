@@ -41,11 +41,12 @@ impl KroneckerSum {
     /// core's shorter side is longer than [`WIDEST_SPECTRUM`].
     #[must_use]
     pub fn spectrum(&self) -> Option<Vec<f64>> {
-        let (columns, rows) = self.core();
-        let (short, long) = (rows.min(columns.len()), rows.max(columns.len()));
+        let [rows, columns] = self.core_shape();
+        let (short, long) = (rows.min(columns), rows.max(columns));
         if short > WIDEST_SPECTRUM {
             return None;
         }
+        let (columns, rows) = self.core();
         if long <= 2 * short {
             return Some(svd(columns, rows).values);
         }
@@ -58,6 +59,16 @@ impl KroneckerSum {
         let gram: Columns = short_side.iter().map(product).collect();
         let values = svd(gram, short).values;
         Some(values.into_iter().map(f64::sqrt).collect())
+    }
+
+    /// Rows and columns of the core.
+    fn core_shape(&self) -> [usize; 2] {
+        let n = self.slow.shape()[1];
+        let most = match &self.fast {
+            Fast::Dense(_) => usize::MAX,
+            Fast::Factored { left, .. } => left.shape()[0] * left.shape()[2],
+        };
+        self.block_shape().map(|side| n * side.min(most))
     }
 
     /// The columns of the core, and how many rows it has.

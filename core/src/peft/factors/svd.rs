@@ -115,7 +115,9 @@ fn sorted(columns: Columns, right: Columns) -> Svd {
     };
     for (value, mut left, right) in triples {
         if value > 0.0 {
-            left.iter_mut().for_each(|x| *x /= value);
+            for x in &mut left {
+                *x /= value;
+            }
         }
         svd.left.push(left);
         svd.values.push(value);
@@ -157,6 +159,7 @@ mod tests {
                 assert!((norm(&svd.right[k]) - 1.0).abs() < 1e-13);
                 for l in 0..k {
                     assert!(dot(&svd.right[k], &svd.right[l]).abs() < 1e-13);
+                    assert!(dot(&svd.left[k], &svd.left[l]).abs() < 1e-13);
                 }
             }
         }

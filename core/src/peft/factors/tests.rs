@@ -246,3 +246,60 @@ fn what_is_not_finite_shows() {
     );
     let _shown = sum.components();
 }
+
+/// A case of `cases.json`, which `tests/python/make_factor_fixtures.py` makes.
+#[derive(serde::Deserialize)]
+struct Case {
+    n: usize,
+    rank: usize,
+    rows: usize,
+    columns: usize,
+    step: f64,
+    norm: f64,
+    drift: f64,
+    spectrum: Vec<f64>,
+}
+
+impl Case {
+    fn projection(&self, step: f64) -> KroneckerSum {
+        let block = |shape: [usize; 3], a: f64, b: f64| {
+            let count = u32::try_from(shape.iter().product::<usize>()).unwrap_or(0);
+            let entry = |k: f64| (a + b * k).sin() * (1.0 + step * k.cos());
+            let values = (0..count).map(|k| entry(f64::from(k))).collect();
+            Block { shape, values }
+        };
+        let Self {
+            n,
+            rank,
+            rows,
+            columns,
+            ..
+        } = *self;
+        KroneckerSum {
+            slow: block([n, n, n], 0.3, 1.7),
+            fast: Fast::Factored {
+                left: block([n, rows, rank], 1.1, 0.9),
+                right: block([n, rank, columns], 2.0, 2.3),
+            },
+        }
+    }
+}
+
+#[test]
+fn norm_drift_and_spectrum_agree_with_numpy() {
+    let text = include_str!("../../../../tests/fixtures/factors/cases.json");
+    let cases: Vec<Case> = serde_json::from_str(text).unwrap_or_default();
+    assert!(cases.len() >= 20, "{} cases", cases.len());
+    for case in cases {
+        let (now, start) = (case.projection(case.step), case.projection(0.0));
+        close(now.norm(), case.norm, 1e-9, "norm");
+        let drift = now.drift(&start).unwrap_or(f64::NAN);
+        close(drift, case.drift, 1e-6, "drift");
+        let spectrum = now.spectrum().unwrap_or_default();
+        for (at, expected) in case.spectrum.iter().enumerate() {
+            let found = spectrum.get(at).copied().unwrap_or(0.0);
+            let apart = (found - expected).abs();
+            assert!(apart <= 1e-6 * case.spectrum[0], "{at}: {found} {expected}");
+        }
+    }
+}

@@ -112,17 +112,15 @@ impl Array {
     /// The tensor as a block; a matrix is a block of one.
     ///
     /// # Errors
-    /// [`Error::Shape`] for other numbers of dimensions.
+    /// [`Error::Method`] for other numbers of dimensions, [`Error::Shape`] where there are
+    /// too few or too many values.
     pub fn into_block(self) -> Result<Block> {
         let shape = match self.shape[..] {
             [rows, columns] => [1, rows, columns],
             [count, rows, columns] => [count, rows, columns],
             _ => {
-                return Err(Error::Shape {
-                    what: "factor of two or three dimensions".to_owned(),
-                    expected: Vec::new(),
-                    found: self.shape,
-                });
+                let message = format!("a factor has two or three dimensions, not {:?}", self.shape);
+                return Err(Error::method(message));
             }
         };
         Block::new(shape, self.values)

@@ -294,3 +294,6 @@ fn encoded(block: &Block) -> Result<Entries> {
 fn figures(x: f64) -> f64 {
     format!("{x:.5e}").parse().unwrap_or(x)
 }
+
+#[cfg(test)]
+mod tests;
