@@ -164,8 +164,8 @@ impl Following {
     }
 }
 
-/// What a run computed: its steps and evaluations that count, as exact JSON, without what
-/// differs from one machine or process to the next.
+/// What a run computed: its steps, evaluations and snapshots of factors that count, as exact
+/// JSON, without what differs from one machine or process to the next.
 #[track_caller]
 #[must_use]
 pub fn computed(run: &RunFolder) -> Vec<String> {
@@ -176,7 +176,8 @@ pub fn computed(run: &RunFolder) -> Vec<String> {
 /// As [`computed`], of a history.
 #[must_use]
 pub fn computed_by(history: &History) -> Vec<String> {
-    let counts = |event: &&Event| matches!(event.kind, Kind::Step(_) | Kind::Eval(_));
+    let counts =
+        |event: &&Event| matches!(event.kind, Kind::Step(_) | Kind::Eval(_) | Kind::Factors(_));
     history
         .events()
         .iter()
@@ -199,7 +200,11 @@ pub fn assert_same(found: &[String], expected: &[String]) {
     for (found, expected) in found.iter().zip(expected) {
         assert_eq!(found, expected);
     }
-    assert_eq!(found.len(), expected.len(), "steps and evaluations");
+    assert_eq!(
+        found.len(),
+        expected.len(),
+        "steps, evaluations and snapshots"
+    );
 }
 
 /// The values that a run ended with, to the byte.

@@ -24,6 +24,8 @@ learning_rate = 1e-2
 schedule = 'cosine'
 weight_decay = 0.01
 checkpoint_every = 7
+[watch]
+factors_every = 4
 [eval]
 every = 9"
     )
@@ -85,6 +87,7 @@ fn edit_and_kill(lab: &Lab, step: u64, after: u64) -> u64 {
         ("learning_rate = 1e-2", "learning_rate = 4e-3"),
         ("batch_size = 8", "batch_size = 5"),
         ("every = 9", "every = 6"),
+        ("factors_every = 4", "factors_every = 3"),
     ]);
     let applied = following.until(&mut running, |event| {
         matches!(event.kind, Kind::ConfigApplied(_))
@@ -117,6 +120,11 @@ fn killed_ten_times(threads: usize) {
     let (found, expected) = (lab.run(NAME), reference.run(NAME));
     assert_same(&computed(&found), &computed(&expected));
     assert_eq!(trained(&found), trained(&expected));
+    let snapshots = computed(&found)
+        .iter()
+        .filter(|event| event.contains("\"kind\":\"factors\""))
+        .count();
+    assert!(snapshots > 50, "{snapshots} snapshots");
     let resumes = std::fs::read_to_string(found.events_path()).unwrap_or_default();
     assert_eq!(resumes.matches("\"kind\":\"resumed\"").count(), 10);
 }

@@ -38,6 +38,7 @@ const LIVE: &[&str] = &[
     "eval.batch_size",
     "eval.metric",
     "output.log_every",
+    "watch.factors_every",
 ];
 
 /// Fields that shape the batches of a pass over the training data.

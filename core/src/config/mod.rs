@@ -39,7 +39,7 @@ pub use method::{
     MethodKind, NonLinearity, PhmConfig, Placement, Positions, SlowInit, SlowWeights,
 };
 pub use model::{Dtype, ModelConfig, Pooling};
-pub use output::OutputConfig;
+pub use output::{OutputConfig, WatchConfig};
 pub use task::{TaskConfig, TaskKind};
 pub use train::{ScheduleKind, TrainConfig, UpdateScale};
 pub use value::{EvalEvery, Warmup};
@@ -77,6 +77,9 @@ pub struct RunConfig {
     /// What is written, and where.
     #[serde(default)]
     pub output: OutputConfig,
+    /// What is recorded for viewers.
+    #[serde(default)]
+    pub watch: WatchConfig,
 }
 
 /// Why writing a configuration cannot fail.

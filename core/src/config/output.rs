@@ -17,6 +17,20 @@ pub struct OutputConfig {
     pub tensorboard: bool,
 }
 
+/// What a run records for its viewers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct WatchConfig {
+    /// Optimizer steps between snapshots of the method's factors; 0 turns them off.
+    pub factors_every: u64,
+}
+
+impl Default for WatchConfig {
+    fn default() -> Self {
+        Self { factors_every: 20 }
+    }
+}
+
 impl Default for OutputConfig {
     fn default() -> Self {
         Self {

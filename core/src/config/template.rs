@@ -16,7 +16,9 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::config::{EvalConfig, MethodConfig, OutputConfig, RunConfig, TrainConfig, schema};
+    use crate::config::{
+        EvalConfig, MethodConfig, OutputConfig, RunConfig, TrainConfig, WatchConfig, schema,
+    };
 
     fn parse(text: &str) -> RunConfig {
         RunConfig::parse(Path::new("run.toml"), text, &[]).unwrap()
@@ -47,6 +49,7 @@ mod tests {
         assert_eq!(config.train, TrainConfig::default());
         assert_eq!(config.eval, EvalConfig::default());
         assert_eq!(config.output, OutputConfig::default());
+        assert_eq!(config.watch, WatchConfig::default());
         let model = parse("name = 'a'\nmodel.path = '/m'\ntask.name = 't'\n").model;
         assert_eq!(config.model.dtype, model.dtype);
         assert_eq!(config.model.device, model.device);

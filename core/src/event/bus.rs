@@ -114,8 +114,8 @@ impl Bus {
 
 /// Sends events to another thread and never makes the run wait for it.
 ///
-/// When the receiver is `limit` events behind, steps are dropped and counted; no other
-/// kind ever is. The channel itself has no bound: other kinds are as rare as evaluations
+/// When the receiver is `limit` events behind, steps and snapshots of factors are dropped;
+/// steps are counted. No other kind ever is. The channel itself has no bound: other kinds are as rare as evaluations
 /// and keystrokes, and blocking on them would let a stuck viewer stop the training.
 #[derive(Debug)]
 pub struct ChannelSink {
@@ -158,8 +158,10 @@ impl ChannelSink {
 
 impl Sink for ChannelSink {
     fn event(&mut self, event: &Event) -> Result<()> {
-        if matches!(event.kind, Kind::Step(_)) && self.sender.len() >= self.limit {
-            self.dropped.0.fetch_add(1, Ordering::Relaxed);
+        if event.kind.is_measurement() && self.sender.len() >= self.limit {
+            if matches!(event.kind, Kind::Step(_)) {
+                self.dropped.0.fetch_add(1, Ordering::Relaxed);
+            }
             return Ok(());
         }
         // A receiver that is gone is a viewer that was closed, which is no failure of the run.

@@ -7,7 +7,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::number;
+use super::{Factors, number};
 
 /// The kinds of event.
 //
@@ -23,6 +23,8 @@ pub enum Kind {
     Step(Step),
     /// A split was evaluated.
     Eval(Eval),
+    /// The method's factors were looked at.
+    Factors(Factors),
     /// An edit of the configuration came into force.
     ConfigApplied(ConfigApplied),
     /// An edit of the configuration was refused; the old one stays.
@@ -87,10 +89,11 @@ pub enum Kind {
 }
 
 /// Names of the known kinds, as they are written.
-const KNOWN: [&str; 13] = [
+const KNOWN: [&str; 14] = [
     "started",
     "step",
     "eval",
+    "factors",
     "config_applied",
     "config_refused",
     "checkpoint",
@@ -107,7 +110,16 @@ impl Kind {
     /// Whether the record is forced to the disk before the run goes on.
     #[must_use]
     pub fn is_durable(&self) -> bool {
-        !matches!(self, Self::Step(_) | Self::Eval(_) | Self::Other { .. })
+        !matches!(
+            self,
+            Self::Step(_) | Self::Eval(_) | Self::Factors(_) | Self::Other { .. }
+        )
+    }
+
+    /// Whether a viewer that is behind can do without it: another one follows.
+    #[must_use]
+    pub fn is_measurement(&self) -> bool {
+        matches!(self, Self::Step(_) | Self::Factors(_))
     }
 }
 

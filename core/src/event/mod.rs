@@ -3,6 +3,7 @@
 //! | file        | what                                                             |
 //! |-------------|------------------------------------------------------------------|
 //! | `kind.rs`   | the kinds of event and what each carries                         |
+//! | `factors.rs` | the kind `factors`: a snapshot of fast and slow weights                |
 //! | `bus.rs`    | hands events from a run to its sinks                             |
 //! | `record.rs` | the sink that appends to `events.jsonl`                          |
 //! | `tensorboard.rs` | the sink that writes scalars for TensorBoard                |
@@ -17,9 +18,27 @@
 //! refused with a message that says so. A float that JSON cannot write is one of the
 //! strings `"NaN"`, `"Infinity"`, `"-Infinity"`; a value that is absent is left out,
 //! never `null`. A last line without its newline is not there yet.
+//!
+//! A line of kind `factors` has `slow`, a list of slow weights (`name`, `entries`, `change`,
+//! `gradient_norm`), and `projections`, a list of
+//!
+//! | field | what |
+//! |---|---|
+//! | `name`, `stack`, `block`, `branch`, `role` | which: `encoder`, 3, `feed_forward`, `down` |
+//! | `shape` | `[in, out]` of the projection `W` |
+//! | `norm`, `drift`, `change` | `‖W‖`, `‖W − W₀‖`, and since the snapshot before |
+//! | `gradient_norm` | of the last step, before clipping |
+//! | `spectrum`, `effective_rank` | singular values, largest first; `exp(H(σ²/Σσ²))` |
+//! | `left_change`, `right_change`, `fast_change` | `‖s − s₀‖ / ‖s₀‖`, likewise `t` and `B` |
+//! | `slow` or `scale` | place of `A` in the list above, or the one number it is |
+//! | `left`, `right` or `fast` | `s` and `t`, or `B`: entries |
+//!
+//! Entries are `shape`, `exponent` and `data`: little-endian `f16` numbers in base64, times
+//! 2 to the `exponent`. Every field from `change` on but `slow` or `scale` may be left out.
 
 mod append;
 pub mod bus;
+pub mod factors;
 mod kind;
 pub(crate) mod number;
 pub mod plain;
@@ -29,6 +48,7 @@ pub mod replay;
 pub mod tensorboard;
 
 pub use bus::{Bus, ChannelSink, Sink};
+pub use factors::Factors;
 pub use kind::{Change, ConfigApplied, Ending, Eval, Group, Kind, Started, Step};
 pub use record::Recorder;
 pub use replay::{Follow, History};

@@ -2,7 +2,8 @@
 //!
 //! A finite number is written as a number that reads back to the same bits; the others as
 //! the strings `"NaN"`, `"Infinity"` and `"-Infinity"`. `null` is never written and never
-//! read. Used as `#[serde(with = "number")]`, `number::map` and `number::optional_map`.
+//! read. Used as `#[serde(with = "number")]`, `number::optional`, `number::list`,
+//! `number::map` and `number::optional_map`.
 
 use std::fmt;
 
@@ -68,6 +69,48 @@ pub(crate) fn serialize<S: Serializer>(x: &f64, serializer: S) -> Result<S::Ok, 
 /// Reads one float; see the module's text.
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     Number::deserialize(deserializer).map(|number| number.0)
+}
+
+/// A float, where there is one; use with `default` and `skip_serializing_if`.
+pub(crate) mod optional {
+    use super::{Deserialize, Deserializer, Number, Serialize, Serializer};
+
+    /// Writes one float; `None` is for the caller to leave out.
+    #[expect(clippy::ref_option, reason = "serde's signature")]
+    pub(crate) fn serialize<S: Serializer>(
+        value: &Option<f64>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(x) => Number(*x).serialize(serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    /// Reads a float that is there.
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<f64>, D::Error> {
+        Number::deserialize(deserializer).map(|number| Some(number.0))
+    }
+}
+
+/// Floats in order.
+pub(crate) mod list {
+    use super::{Deserialize, Deserializer, Number, Serializer};
+
+    /// Writes a list of floats.
+    pub(crate) fn serialize<S: Serializer>(list: &[f64], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(list.iter().map(|&x| Number(x)))
+    }
+
+    /// Reads a list of floats.
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<f64>, D::Error> {
+        let list = Vec::<Number>::deserialize(deserializer)?;
+        Ok(list.into_iter().map(|number| number.0).collect())
+    }
 }
 
 /// Floats by name.

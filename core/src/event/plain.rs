@@ -39,7 +39,8 @@ pub fn line(event: &Event) -> Option<String> {
             )
         }
         Kind::Failed { message } => format!("failed at step {at}: {message}"),
-        Kind::Other { .. } => return None,
+        // Numbers by the thousand, for charts.
+        Kind::Factors(_) | Kind::Other { .. } => return None,
     };
     Some(on_one_line(&text))
 }

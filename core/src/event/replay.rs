@@ -58,7 +58,8 @@ fn parse(path: &Path, bytes: &[u8], lines_before: usize) -> Result<Parsed> {
 /// After `Resumed { from_step }`, the events seen before it with a later step are void. An
 /// edit of the configuration with a version seen before replaces that and what followed
 /// it: a resumed run repeats the edits that its checkpoint does not have. In the same way a
-/// split's evaluation replaces the one made of it at the same step.
+/// split's evaluation replaces the one made of it at the same step, and so does a snapshot
+/// of factors.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct History {
     events: Vec<Event>,
@@ -89,6 +90,9 @@ impl History {
             Kind::Eval(new) => self.events.retain(
                 |e| !matches!(&e.kind, Kind::Eval(old) if e.step == event.step && old.split == new.split),
             ),
+            Kind::Factors(_) => self
+                .events
+                .retain(|e| !(matches!(e.kind, Kind::Factors(_)) && e.step == event.step)),
             _ => {}
         }
         self.events.push(event);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::factors::*;
 use super::*;
 
 /// An event of the run `demo` with a fixed clock.
@@ -46,6 +47,49 @@ pub(crate) fn edit(version: u32, repeated: bool) -> Kind {
     })
 }
 
+/// A snapshot with all that one can hold.
+pub(crate) fn factors() -> Kind {
+    let entries = || Entries::encode(&[1, 2, 1], &[0.5, -1e-4]).unwrap();
+    let projection = ProjectionFactors {
+        name: "encoder.block.3.layer.1.adapter.down".to_owned(),
+        place: Place {
+            stack: Stack::Encoder,
+            block: 3,
+            branch: Branch::FeedForward,
+            role: Role::Down,
+        },
+        shape: [2, 2],
+        norm: 1.25,
+        drift: f64::NAN,
+        change: Some(1e-7),
+        gradient_norm: Some(f64::INFINITY),
+        effective_rank: Some(1.5),
+        spectrum: vec![2.0, f64::NAN],
+        left_change: Some(0.25),
+        right_change: None,
+        fast_change: None,
+        slow: SlowPart::Slow(0),
+        left: Some(entries()),
+        right: Some(entries()),
+        fast: None,
+    };
+    let low_rank = ProjectionFactors {
+        change: None,
+        spectrum: Vec::new(),
+        slow: SlowPart::Scale(2.0),
+        ..projection.clone()
+    };
+    Kind::Factors(Factors {
+        slow: vec![SlowFactors {
+            name: "slow".to_owned(),
+            entries: entries(),
+            change: Some(0.5),
+            gradient_norm: None,
+        }],
+        projections: vec![projection, low_rank],
+    })
+}
+
 fn started() -> Kind {
     Kind::Started(Started {
         config: "name = 'demo'\n".to_owned(),
@@ -78,6 +122,7 @@ pub(crate) fn all_kinds() -> Vec<Kind> {
             best: true,
             seconds: 1.5,
         }),
+        factors(),
         edit(2, true),
         Kind::ConfigRefused {
             message: said("config.toml:3:1: expected a number"),
@@ -159,12 +204,12 @@ fn floats_that_json_lacks_come_back() {
 #[test]
 fn a_kind_of_a_newer_writer_is_kept_as_it_is() {
     let line =
-        br#"{"v":1,"run":"demo","step":4,"t":1.5,"elapsed":0.5,"kind":"factors","layers":[1,2]}"#;
+        br#"{"v":1,"run":"demo","step":4,"t":1.5,"elapsed":0.5,"kind":"colours","layers":[1,2]}"#;
     let event = Event::from_line(line).unwrap();
     let Kind::Other { kind, fields } = &event.kind else {
         panic!("{event:?} is of another kind");
     };
-    assert_eq!((kind.as_str(), fields.len()), ("factors", 1));
+    assert_eq!((kind.as_str(), fields.len()), ("colours", 1));
     let again: serde_json::Value = serde_json::from_str(&event.to_line()).unwrap();
     assert_eq!(
         again,

@@ -5,6 +5,7 @@
 pub mod adapter;
 pub mod compacter;
 pub mod count;
+pub mod factors;
 pub mod init;
 pub mod lora;
 pub mod trainables;

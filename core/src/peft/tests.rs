@@ -3,6 +3,7 @@
 
 mod initial;
 mod measured;
+mod watched;
 
 use std::path::Path;
 

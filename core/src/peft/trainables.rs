@@ -3,7 +3,7 @@
 //! Counting, clipping, the optimizer and checkpoints are then one loop each, and the
 //! gradient of a step is one slice between backward and update.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
@@ -46,6 +46,14 @@ pub struct Trainables {
     parameters: Vec<Parameter>,
     values: Var,     // [total]
     views: Vec<Var>, // what the model computes with; refreshed from `values`
+    drawn: Drawn,
+}
+
+/// What tensors were drawn from, by name: enough to draw them again.
+#[derive(Debug)]
+struct Drawn {
+    key: Key,
+    from: HashMap<String, (Vec<usize>, Distribution)>,
 }
 
 impl Trainables {
@@ -65,6 +73,27 @@ impl Trainables {
     #[must_use]
     pub fn values(&self) -> &Var {
         &self.values
+    }
+
+    /// The named view, if there is one of that name.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<&Parameter> {
+        self.parameters.iter().find(|p| p.name == name)
+    }
+
+    /// What the tensor of that name, trained or constant, was drawn as when the method was
+    /// installed: it is drawn again, so no copy of the initial values is kept. `None` for
+    /// what did not start from a draw.
+    ///
+    /// # Errors
+    /// Fails where the tensor library does.
+    pub fn drawn(&self, name: &str) -> Result<Option<Tensor>> {
+        let Some((shape, from)) = self.drawn.from.get(name) else {
+            return Ok(None);
+        };
+        let (key, values) = (self.drawn.key.named(name), &self.values);
+        let tensor = from.tensor(key, shape, values.dtype(), values.device())?;
+        Ok(Some(tensor))
     }
 
     /// Lets the model see what was written to the flat buffer.
@@ -168,7 +197,7 @@ impl Trainables {
 /// Collects what a method trains while it is installed.
 #[derive(Debug)]
 pub struct Builder {
-    key: Key,
+    drawn: Drawn,
     dtype: DType,
     device: Device,
     parameters: Vec<Parameter>,
@@ -184,8 +213,9 @@ impl Builder {
         } else {
             DType::F32
         };
+        let from = HashMap::new();
         Self {
-            key,
+            drawn: Drawn { key, from },
             dtype,
             device: model.device.clone(),
             parameters: Vec::new(),
@@ -204,7 +234,7 @@ impl Builder {
         shape: &[usize],
         from: Distribution,
     ) -> Result<Tensor> {
-        let start = from.tensor(self.key.named(&name), shape, self.dtype, &self.device)?;
+        let start = self.constant(&name, shape, from)?;
         self.add_from(name, group, &start)
     }
 
@@ -236,8 +266,10 @@ impl Builder {
     ///
     /// # Errors
     /// Fails where the tensor library does.
-    pub fn constant(&self, name: &str, shape: &[usize], from: Distribution) -> Result<Tensor> {
-        from.tensor(self.key.named(name), shape, self.dtype, &self.device)
+    pub fn constant(&mut self, name: &str, shape: &[usize], from: Distribution) -> Result<Tensor> {
+        let drawn = (shape.to_vec(), from);
+        self.drawn.from.insert(name.to_owned(), drawn);
+        from.tensor(self.drawn.key.named(name), shape, self.dtype, &self.device)
     }
 
     /// Makes a weight of the backbone trained, from its pretrained value.
@@ -275,6 +307,7 @@ impl Builder {
             parameters: self.parameters,
             values,
             views: self.views,
+            drawn: self.drawn,
         })
     }
 }

@@ -22,6 +22,9 @@ pub struct State {
     pub total_steps: u64,
     /// Updates that the optimizer has made; skipped steps make none.
     pub updates: u64,
+    /// Step of the last snapshot of factors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub factors: Option<u64>,
     /// When the validation split was measured last.
     pub evaluated: Option<Evaluated>,
     /// The best evaluation so far.
@@ -113,6 +116,7 @@ impl State {
             layout: None,
             total_steps: 0,
             updates: 0,
+            factors: None,
             evaluated: None,
             best: None,
             evals_without_improvement: 0,

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::evaluate::{evaluate, is_better};
+use super::factors::SNAPSHOT;
 use super::trainer::{Outcome, Saved, Trainer};
 use crate::Result;
 use crate::cancel::CancelToken;
@@ -87,11 +88,14 @@ impl Trainer {
         let (moments, updates) = self.optimizer.state();
         let mut state = self.state.clone();
         state.updates = updates;
+        let seen = self.factors.before.as_ref();
+        let tensors = moments
+            .into_iter()
+            .chain(seen.map(|values| (SNAPSHOT, values)));
         Ok(Checkpoint {
             state,
             trained: trainables.named(trainables.values())?,
-            optimizer: moments
-                .into_iter()
+            optimizer: tensors
                 .map(|(name, tensor)| (name.to_owned(), tensor.clone()))
                 .collect(),
         })
@@ -143,6 +147,7 @@ impl Trainer {
         if let Some(folder) = &self.folder {
             folder.checkpoints().prune()?;
         }
+        self.tell_missing_factors()?;
         let best = self.state.best.as_ref().map(|best| best.metrics.clone());
         self.emit(Kind::Finished { reason, best })?;
         Ok(Outcome::Finished(reason))

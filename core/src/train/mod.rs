@@ -10,6 +10,7 @@ mod commands;
 pub mod control;
 mod edits;
 pub mod evaluate;
+mod factors;
 mod fit;
 pub mod metric;
 pub mod objective;

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::control::Control;
+use super::factors::FactorWatch;
 use super::optimizer::AdamW;
 use super::plan::{Order, Plan};
 use super::prepare::Prepared;
@@ -16,6 +17,7 @@ use crate::event::record::Recorder;
 use crate::event::tensorboard::TensorBoard;
 use crate::event::{self, Bus, Kind};
 use crate::model::device;
+use crate::peft::factors::Watch;
 use crate::peft::{Parameter, count, group};
 use crate::run::{Lock, RunFolder, Start, Started, State, free, machine, start};
 
@@ -114,7 +116,7 @@ impl Trainer {
     }
 
     pub(super) fn assemble(
-        prepared: Prepared,
+        mut prepared: Prepared,
         order: Order,
         mut state: State,
         connections: Connections,
@@ -127,7 +129,18 @@ impl Trainer {
         let examples = prepared.data.train.iter();
         let lengths = examples.map(|example| example.source.ids.len()).collect();
         let plan = Plan::new(&prepared.config, lengths, order, &mut state);
+        let Prepared {
+            method,
+            trainables,
+            model,
+            ..
+        } = &mut prepared;
+        let factors = FactorWatch {
+            watch: Watch::new(method, trainables, model)?,
+            before: None,
+        };
         Ok(Self {
+            factors,
             optimizer: AdamW::new(prepared.trainables.values())?,
             prepared,
             plan,

@@ -47,7 +47,7 @@ impl Measured {
 }
 
 /// Accumulates the gradient of the objective over `batches`, and updates the trained values unless loss or
-/// gradient is not finite.
+/// gradient is not finite. The gradient before clipping, `[total]`, comes back too.
 ///
 /// # Errors
 /// Fails where the tensor library does.
@@ -56,7 +56,7 @@ pub fn step(
     trainables: &Trainables,
     optimizer: &mut AdamW,
     work: (&[Batch], &StepConfig),
-) -> Result<Measured> {
+) -> Result<(Measured, Option<Tensor>)> {
     let (batches, config) = work;
     let share = 1.0 / batches.len() as f64;
     let mut measured = Measured {
@@ -77,7 +77,7 @@ pub fn step(
         });
     }
     let Some(mut gradient) = gradient else {
-        return Ok(measured);
+        return Ok((measured, None));
     };
     if batches.len() > 1 {
         gradient = (gradient * share)?;
@@ -93,5 +93,5 @@ pub fn step(
         }
         trainables.refresh()?;
     }
-    Ok(measured)
+    Ok((measured, Some(gradient)))
 }

@@ -2,6 +2,7 @@
 
 use candle_core::Tensor;
 
+use super::factors::SNAPSHOT;
 use super::plan::Order;
 use super::session::{Connections, Prepare, with_records};
 use super::trainer::{Saved, Trainer};
@@ -79,6 +80,8 @@ impl Trainer {
         };
         let restored = self.optimizer.restore(first, second, state.updates);
         restored.map_err(misfit)?;
+        let seen = moment(checkpoint, SNAPSHOT);
+        self.restore_factors(seen).map_err(misfit)?;
         self.saved = Some(Saved {
             step: state.step,
             proved: false,

@@ -18,6 +18,7 @@ use std::time::Instant;
 use super::between::Asked;
 use super::commands::Heard;
 use super::control::Control;
+use super::factors::FactorWatch;
 use super::optimizer::{AdamW, Update};
 use super::plan::Plan;
 use super::prepare::Prepared;
@@ -45,6 +46,7 @@ pub enum Outcome {
 pub struct Trainer {
     pub(super) prepared: Prepared,
     pub(super) optimizer: AdamW,
+    pub(super) factors: FactorWatch,
     pub(super) state: State,
     pub(super) plan: Plan,
     pub(super) bus: Bus,
@@ -110,6 +112,9 @@ impl Trainer {
     }
 
     fn train(&mut self) -> Result<Outcome> {
+        if self.state.step == 0 {
+            self.tell_missing_factors()?;
+        }
         loop {
             match self.between_steps()? {
                 Next::Train => self.one_step()?,
@@ -157,6 +162,7 @@ impl Trainer {
         let started = Instant::now();
         let learning_rate = self.plan.learning_rate(&self.state);
         let config = self.step_config(learning_rate);
+        let watched = self.factors_due_after_step();
         let batches = self.next_batches();
         let Prepared {
             model,
@@ -164,7 +170,7 @@ impl Trainer {
             trainables,
             ..
         } = &self.prepared;
-        let measured = step(
+        let (measured, gradient) = step(
             (model, objective.as_ref()),
             trainables,
             &mut self.optimizer,
@@ -182,6 +188,9 @@ impl Trainer {
             memory: resident_memory(),
             skipped: !measured.is_finite(),
         }))?;
+        if watched {
+            self.tell_factors(gradient.as_ref())?;
+        }
         if measured.is_finite() {
             self.prove_checkpoint()
         } else {

@@ -9,7 +9,7 @@ use super::parse;
 use crate::config::{
     Convention, Dtype, EvalConfig, EvalEvery, FastInit, MethodConfig, MethodKind, ModelConfig,
     NonLinearity, OutputConfig, Placement, Pooling, Positions, RunConfig, ScheduleKind,
-    SlowWeights, TaskConfig, TaskKind, TrainConfig, UpdateScale, Warmup,
+    SlowWeights, TaskConfig, TaskKind, TrainConfig, UpdateScale, Warmup, WatchConfig,
 };
 
 fn rate() -> impl Strategy<Value = f64> {
@@ -196,8 +196,11 @@ fn config() -> impl Strategy<Value = RunConfig> {
         log_every,
         tensorboard,
     });
-    (word(), model(), method(), task(), train(), eval(), output).prop_map(
-        |(name, model, method, task, train, eval, output)| RunConfig {
+    let watch =
+        prop_oneof![Just(0), steps()].prop_map(|factors_every| WatchConfig { factors_every });
+    let rest = (eval(), output, watch);
+    (word(), model(), method(), task(), train(), rest).prop_map(
+        |(name, model, method, task, train, (eval, output, watch))| RunConfig {
             name,
             model,
             method,
@@ -205,6 +208,7 @@ fn config() -> impl Strategy<Value = RunConfig> {
             train,
             eval,
             output,
+            watch,
         },
     )
 }
