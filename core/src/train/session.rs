@@ -15,6 +15,7 @@ use crate::event::record::Recorder;
 use crate::event::{self, Bus, Kind};
 use crate::model::device;
 use crate::peft::{Parameter, count, group};
+use crate::run::live::LiveFiles;
 use crate::run::{Lock, RunFolder, Start, Started, State, free, machine, start};
 
 /// A run that is ready to train, or needs no more training.
@@ -93,8 +94,12 @@ impl Session {
                 folder,
                 lock,
                 resume,
+                unheard,
             } => {
-                let trainer = take_up((config, *resume), folder, connections, prepare)?;
+                let mut trainer = take_up((config, *resume), folder, connections, prepare)?;
+                for message in unheard {
+                    trainer.emit(Kind::Warning { message })?;
+                }
                 Ok(Self::Ready(Box::new(trainer), lock))
             }
         }
@@ -134,6 +139,8 @@ impl Trainer {
             cancel,
             folder: None,
             edits: VecDeque::new(),
+            live: LiveFiles::default(),
+            before: Vec::new(),
             saved: None,
             stepping: None,
             paused: false,
@@ -181,6 +188,7 @@ fn begin(prepared: Prepared, folder: RunFolder, mut connections: Connections) ->
         .bus
         .with(Recorder::append(&folder.events_path())?);
     let mut trainer = Trainer::assemble(prepared, Order::Seeded, State::new(text), connections)?;
+    trainer.live = LiveFiles::of(&folder, &trainer.prepared.config);
     trainer.folder = Some(folder);
     let started = trainer.started()?;
     trainer.emit(started)?;
