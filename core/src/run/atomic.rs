@@ -44,9 +44,12 @@ pub fn replace(path: &Path, expected: &[u8], bytes: &[u8]) -> Result<bool> {
         .and_then(|()| fs::set_permissions(&temporary, fs::metadata(&target)?.permissions()))
         // As late as can be: what somebody saves from here on is lost.
         .and_then(|()| fs::read(&target))
-        .and_then(|found| match found == expected {
-            true => fs::rename(&temporary, &target).map(|()| true),
-            false => fs::remove_file(&temporary).map(|()| false),
+        .and_then(|found| {
+            if found == expected {
+                fs::rename(&temporary, &target).map(|()| true)
+            } else {
+                fs::remove_file(&temporary).map(|()| false)
+            }
         });
     let replaced = made.map_err(|error| {
         // Best effort, as above.

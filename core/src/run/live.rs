@@ -200,7 +200,7 @@ impl LiveFile {
             .map(|field| (field.clone(), in_force.text_of(field)))
             .filter(|(field, value)| current.text_of(field) != *value)
             .collect();
-        let new = config::rewrite(&text, &fields).map_err(|why| self.refused(why))?;
+        let new = config::rewrite(&text, &fields).map_err(|why| self.refused(&why))?;
         let written = self.checked(&new, &current, &fields)?;
         let new = if self.own && written == *in_force {
             sealed(unsealed(&new))
@@ -235,7 +235,7 @@ impl LiveFile {
         };
         let changes = current.diff(&written);
         if changes.len() != fields.len() || !changes.iter().all(|(change, _)| meant(change)) {
-            return Err(self.refused("its text is too entangled".to_owned()));
+            return Err(self.refused("its text is too entangled"));
         }
         Ok(written)
     }
@@ -257,7 +257,7 @@ impl LiveFile {
         self.owed = owed;
     }
 
-    fn refused(&self, why: String) -> Error {
+    fn refused(&self, why: &str) -> Error {
         Error::Config {
             path: self.path.clone(),
             place: None,

@@ -151,6 +151,7 @@ impl Mailbox {
     }
 
     /// Takes a command back that the run has not heard yet; says whether it was there.
+    #[must_use]
     pub fn take_back(&self, id: &str) -> bool {
         fs::remove_file(self.folder.join(format!("{id}.json"))).is_ok()
     }

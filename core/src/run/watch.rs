@@ -281,7 +281,9 @@ fn listen(paths: &[PathBuf], closed: &[Closed], wake: Sender<()>) -> Option<Reco
             Ok(event) => {
                 let concerned = names.iter().filter(|(names, _)| concerns(event, names));
                 let concerned: Vec<&Closed> = concerned.map(|(_, closed)| closed).collect();
-                concerned.iter().for_each(|closed| closed.hear(event.kind));
+                for closed in &concerned {
+                    closed.hear(event.kind);
+                }
                 !concerned.is_empty() && is_change(event.kind)
             }
             // Lost events: look, to be sure.

@@ -123,7 +123,8 @@ fn ask(
             return Ok(Outcome::Answered(answer));
         }
         if !runs {
-            mailbox.take_back(&envelope.id);
+            // Whether it was taken or not, nobody is there to do it.
+            let _unheard = mailbox.take_back(&envelope.id);
             let message = "the run ended before it heard the request";
             return Ok(Outcome::Unanswered(message.to_owned()));
         }

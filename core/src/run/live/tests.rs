@@ -50,17 +50,6 @@ impl Desk {
         self.folder.path().join("demo/config.toml")
     }
 
-    /// Saves a file with a text replaced; what the watch reports of it.
-    #[track_caller]
-    fn save(&self, path: PathBuf, from: &str, to: &str) -> Saved {
-        let text = fs::read_to_string(&path).unwrap();
-        assert!(text.contains(from), "{text}");
-        let text = text.replace(from, to);
-        fs::write(&path, &text).unwrap();
-        let config = RunConfig::parse(&path, &text, &[]).unwrap();
-        Saved { path, text, config }
-    }
-
     /// Brings saved files into force, as the trainer does.
     fn edit(&mut self, saved: Vec<Saved>) -> Result<(), String> {
         let merged = self.live.merge(&self.in_force, &saved)?;
@@ -92,6 +81,17 @@ impl Desk {
     }
 }
 
+/// Saves a file with a text replaced; what the watch reports of it.
+#[track_caller]
+fn save(path: PathBuf, from: &str, to: &str) -> Saved {
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{text}");
+    let text = text.replace(from, to);
+    fs::write(&path, &text).unwrap();
+    let config = RunConfig::parse(&path, &text, &[]).unwrap();
+    Saved { path, text, config }
+}
+
 #[test]
 fn a_command_is_written_into_both_files_and_comments_stay() {
     let mut desk = Desk::new(&[]);
@@ -106,9 +106,9 @@ fn a_command_is_written_into_both_files_and_comments_stay() {
 #[test]
 fn an_edit_of_one_file_reaches_the_other_and_keeps_what_was_changed_there() {
     let mut desk = Desk::new(&[]);
-    let saved = desk.save(desk.own(), "epochs = 3.0", "# long\nepochs = 5.0");
+    let saved = save(desk.own(), "epochs = 3.0", "# long\nepochs = 5.0");
     desk.edit(vec![saved]).unwrap();
-    let saved = desk.save(desk.started(), "1e-3 # peak", "2e-3 # higher");
+    let saved = save(desk.started(), "1e-3 # peak", "2e-3 # higher");
     desk.edit(vec![saved]).unwrap();
     assert!(desk.agrees());
     assert_eq!(desk.in_force.train.learning_rate, Some(2e-3));
@@ -121,18 +121,18 @@ fn an_edit_of_one_file_reaches_the_other_and_keeps_what_was_changed_there() {
 #[test]
 fn files_saved_at_the_same_moment_are_merged_and_a_conflict_is_refused() {
     let mut desk = Desk::new(&[]);
-    let one = desk.save(desk.started(), "1e-3", "2e-3");
-    let other = desk.save(desk.own(), "epochs = 3.0", "epochs = 4.0");
+    let one = save(desk.started(), "1e-3", "2e-3");
+    let other = save(desk.own(), "epochs = 3.0", "epochs = 4.0");
     desk.edit(vec![one, other]).unwrap();
     assert!(desk.agrees());
 
-    let one = desk.save(desk.started(), "2e-3", "5e-3");
-    let other = desk.save(desk.own(), "learning_rate = 0.002", "learning_rate = 0.006");
+    let one = save(desk.started(), "2e-3", "5e-3");
+    let other = save(desk.own(), "learning_rate = 0.002", "learning_rate = 0.006");
     let message = desk.edit(vec![one, other]).unwrap_err();
     assert!(message.contains("train.learning_rate"), "{message}");
     assert!(message.contains("0.005 and 0.006"), "{message}");
     assert_eq!(desk.in_force.train.learning_rate, Some(2e-3));
-    let right = desk.save(desk.started(), "5e-3", "6e-3");
+    let right = save(desk.started(), "5e-3", "6e-3");
     desk.edit(vec![right]).unwrap();
     assert_eq!(desk.in_force.train.learning_rate, Some(6e-3));
     assert!(desk.agrees());
@@ -141,7 +141,7 @@ fn files_saved_at_the_same_moment_are_merged_and_a_conflict_is_refused() {
 #[test]
 fn a_save_that_the_watch_has_not_reported_yet_is_not_written_over() {
     let mut desk = Desk::new(&[]);
-    let saved = desk.save(desk.started(), "1e-3", "2e-3");
+    let saved = save(desk.started(), "1e-3", "2e-3");
     desk.set("train.learning_rate=7e-3");
     assert_eq!(fs::read_to_string(desk.started()).unwrap(), saved.text);
     desk.edit(vec![saved]).unwrap();
@@ -156,7 +156,7 @@ fn a_file_that_is_half_written_gets_what_it_lacks_once_it_is_whole() {
     desk.set("train.learning_rate=7e-3");
     assert_eq!(fs::read_to_string(desk.started()).unwrap(), "name = ");
     fs::write(desk.started(), TEXT).unwrap();
-    let saved = desk.save(desk.started(), "epochs = 3", "epochs = 9");
+    let saved = save(desk.started(), "epochs = 3", "epochs = 9");
     desk.edit(vec![saved]).unwrap();
     assert_eq!(desk.in_force.train.learning_rate, Some(7e-3));
     assert_eq!(desk.in_force.train.epochs.to_bits(), 9f64.to_bits());
