@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Init(Init),
     /// Start a new run from a checkpoint of another
     Fork(Fork),
+    /// Steer a run that goes on, from any machine that sees its folder
+    Ctl(Ctl),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -147,6 +149,75 @@ pub(crate) struct Fork {
     /// Print each event as one JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 accepted · 1 the run is not running, or has not answered · 2 refused"
+)]
+pub(crate) struct Ctl {
+    /// The run's folder, or its name under `runs/`
+    pub(crate) run: PathBuf,
+    /// What it is to do
+    #[command(subcommand)]
+    pub(crate) action: Action,
+    /// Print one JSON object
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Seconds to wait for the answer, which comes between two steps
+    #[arg(long, global = true, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) timeout: u64,
+}
+
+/// What a run can be asked.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Action {
+    /// Wait after the present step
+    Pause,
+    /// Go on after a pause
+    Resume,
+    /// Do some steps, then wait
+    Step {
+        /// How many
+        #[arg(default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+        steps: u64,
+    },
+    /// Measure the validation split now
+    Eval,
+    /// Write a checkpoint now
+    Checkpoint,
+    /// End the run after the present step, and save
+    Stop,
+    /// Change the peak learning rate, in the run and in its files
+    Lr {
+        /// The learning rate, such as `3e-4`
+        value: String,
+    },
+    /// Change a setting, in the run and in its files
+    Set {
+        /// The setting, such as `train.weight_decay=0.1`
+        #[arg(value_name = "KEY=VALUE")]
+        setting: String,
+    },
+    /// Bring back the configuration before the last change
+    Undo,
+}
+
+impl Action {
+    /// The request in the words that the run reads.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Self::Pause => "pause".to_owned(),
+            Self::Resume => "resume".to_owned(),
+            Self::Step { steps } => format!("step {steps}"),
+            Self::Eval => "evaluate".to_owned(),
+            Self::Checkpoint => "checkpoint".to_owned(),
+            Self::Stop => "stop".to_owned(),
+            Self::Lr { value } => format!("learning_rate {value}"),
+            Self::Set { setting } => format!("set {setting}"),
+            Self::Undo => "undo".to_owned(),
+        }
+    }
 }
 
 /// Which checkpoint of a run is meant.

@@ -21,6 +21,10 @@ enum Exit {
     Done,
     /// Told to end; saved, to be gone on with.
     Interrupted,
+    /// Not done, which has been told.
+    NotDone,
+    /// Refused by the run, which has been told.
+    Refused,
 }
 
 fn main() -> ExitCode {
@@ -34,6 +38,7 @@ fn main() -> ExitCode {
         Command::Params(args) => done(commands::params::run(args)),
         Command::Init(args) => done(commands::init::run(args)),
         Command::Fork(args) => commands::fork::run(args),
+        Command::Ctl(args) => commands::ctl::run(args),
         Command::Completions { shell } => {
             clap_complete::generate(
                 *shell,
@@ -48,6 +53,8 @@ fn main() -> ExitCode {
         Ok(Exit::Done) => ExitCode::SUCCESS,
         // EX_TEMPFAIL of sysexits.h: try again later, which is what --resume does.
         Ok(Exit::Interrupted) => ExitCode::from(75),
+        Ok(Exit::NotDone) => ExitCode::from(1),
+        Ok(Exit::Refused) => ExitCode::from(2),
         Err(error) => {
             report::report(&error);
             ExitCode::from(report::code(&error))

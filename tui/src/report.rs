@@ -3,9 +3,14 @@
 use compacter_core::Error;
 
 /// Prints the error; the message names file, field and what to do.
-#[expect(clippy::print_stderr, reason = "this is where errors are told")]
 pub(crate) fn report(error: &Error) {
-    eprintln!("error: {error}");
+    message(&error.to_string());
+}
+
+/// Prints what went wrong where no error of this process says it.
+#[expect(clippy::print_stderr, reason = "this is where errors are told")]
+pub(crate) fn message(text: &str) {
+    eprintln!("error: {text}");
 }
 
 /// The exit code of a command that did not do what was asked.

@@ -93,7 +93,7 @@ impl RunConfig {
     }
 }
 
-fn get<'a>(table: &'a Table, path: &[&str]) -> Option<&'a Value> {
+pub(super) fn get<'a>(table: &'a Table, path: &[&str]) -> Option<&'a Value> {
     match path {
         [] => None,
         [key] => table.get(*key),
@@ -101,7 +101,7 @@ fn get<'a>(table: &'a Table, path: &[&str]) -> Option<&'a Value> {
     }
 }
 
-fn put(table: &mut Table, path: &[&str], value: Option<&Value>) {
+pub(super) fn put(table: &mut Table, path: &[&str], value: Option<&Value>) {
     let Some((key, rest)) = path.split_first() else {
         return;
     };

@@ -16,6 +16,7 @@ mod check;
 mod complaint;
 mod de;
 mod diff;
+mod edit;
 mod eval;
 mod hint;
 mod load;
@@ -44,6 +45,7 @@ pub use task::{TaskConfig, TaskKind};
 pub use train::{ScheduleKind, TrainConfig, UpdateScale};
 pub use value::{EvalEvery, Warmup};
 
+pub(crate) use edit::rewrite;
 pub(crate) use load::read_text;
 pub(crate) use locate::UNNAMED;
 pub use locate::locate;

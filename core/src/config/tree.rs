@@ -69,6 +69,11 @@ impl Tree {
         set::split(set).is_ok_and(|(path, _)| self.root.at(&path) != old.root.at(&path))
     }
 
+    /// Whether every key of `old` is still there.
+    pub(crate) fn has_keys_of(&self, old: &Self) -> bool {
+        self.root.has_keys_of(&old.root)
+    }
+
     /// Turns a complaint into an error that names the place.
     pub(super) fn refuse(&self, mut complaint: Complaint) -> Error {
         if let Some(known) = complaint.known {

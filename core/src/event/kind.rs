@@ -39,6 +39,20 @@ pub enum Kind {
         /// Whether it is the best so far.
         best: bool,
     },
+    /// A command that came from outside was heard, and done or refused.
+    Command {
+        /// The command's number, which whoever sent it knows.
+        id: String,
+        /// The command, such as `step 10`.
+        command: String,
+        /// Who sent it, such as `ctl alice@login1`: as they say themselves.
+        from: String,
+        /// Whether it was done, or begun where it takes long.
+        accepted: bool,
+        /// Why it was refused, or what came of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+    },
     /// Something that deserves attention and did not stop the run.
     Warning {
         /// What.
@@ -97,6 +111,7 @@ const KNOWN: [&str; 14] = [
     "config_applied",
     "config_refused",
     "checkpoint",
+    "command",
     "warning",
     "paused",
     "continued",

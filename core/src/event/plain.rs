@@ -24,6 +24,18 @@ pub fn line(event: &Event) -> Option<String> {
         Kind::ConfigApplied(edit) => edited(at, edit),
         Kind::ConfigRefused { message } => format!("configuration refused: {message}"),
         Kind::Checkpoint { path, best } => format!("checkpoint {path}{}", mark_best(*best)),
+        Kind::Command {
+            command,
+            from,
+            accepted,
+            message,
+            ..
+        } => {
+            let outcome = if *accepted { "" } else { " refused" };
+            let message = message.as_ref().map(|text| format!(": {text}"));
+            let message = message.unwrap_or_default();
+            format!("command at step {at}: {command} ({from}){outcome}{message}")
+        }
         Kind::Warning { message } => format!("warning at step {at}: {message}"),
         Kind::Paused { reason } => format!("paused at step {at}: {reason}"),
         Kind::Continued => format!("continued at step {at}"),
@@ -160,6 +172,7 @@ eval validation  step 12  accuracy 0.7940  f1 0.0000  loss inf  1.5 s  (best)
 configuration 2 from step 12  train.learning_rate 0.001 → 0.002  (repeated)
 configuration refused: config.toml:3:1: expected a number
 checkpoint checkpoints/step-000012  (best)
+command at step 12: step 10 (ctl alice@login1) refused: the run is ending
 warning at step 12: skipped
 paused at step 12: disk full
 continued at step 12

@@ -131,6 +131,13 @@ pub(crate) fn all_kinds() -> Vec<Kind> {
             path: said("checkpoints/step-000012"),
             best: true,
         },
+        Kind::Command {
+            id: said("0001-a"),
+            command: said("step 10"),
+            from: said("ctl alice@login1"),
+            accepted: false,
+            message: Some(said("the run is ending")),
+        },
         Kind::Warning {
             message: said("skipped"),
         },

@@ -31,6 +31,35 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     sync_folder(parent(path)?)
 }
 
+/// Writes a file whole in the place of what is there, if that still is `expected`; says
+/// whether it was. What a link leads to is replaced, and keeps its permissions.
+///
+/// # Errors
+/// [`Error::Io`]; what was there before is then still there.
+pub fn replace(path: &Path, expected: &[u8], bytes: &[u8]) -> Result<bool> {
+    let target = path.canonicalize().map_err(Error::io(path, "open"))?;
+    let temporary = unfinished(&target)?;
+    let made = File::create(&temporary)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::set_permissions(&temporary, fs::metadata(&target)?.permissions()))
+        // As late as can be: what somebody saves from here on is lost.
+        .and_then(|()| fs::read(&target))
+        .and_then(|found| {
+            if found == expected {
+                fs::rename(&temporary, &target).map(|()| true)
+            } else {
+                fs::remove_file(&temporary).map(|()| false)
+            }
+        });
+    let replaced = made.map_err(|error| {
+        // Best effort, as above.
+        let _leftover = fs::remove_file(&temporary);
+        Error::io(path, "write")(error)
+    })?;
+    sync_folder(parent(&target)?)?;
+    Ok(replaced)
+}
+
 /// Makes a folder whole, in the place of what has its name: `fill` writes its files, none
 /// in sub-folders, into the folder that it is given.
 ///
@@ -201,6 +230,36 @@ mod tests {
         let nowhere = folder.path().join("none/file");
         let message = write(&nowhere, b"text").unwrap_err().to_string();
         assert!(message.contains("none/file: cannot write"), "{message}");
+    }
+
+    #[test]
+    fn a_file_is_replaced_only_if_it_is_as_expected() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.toml");
+        fs::write(&path, "first").unwrap();
+        assert!(replace(&path, b"first", b"second").unwrap());
+        assert!(!replace(&path, b"first", b"third").unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"second");
+        assert_eq!(names(folder.path()), ["run.toml"]);
+        assert!(replace(&folder.path().join("none"), b"", b"").is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_link_leads_to_is_replaced_and_keeps_its_permissions() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, "first").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+        symlink("file", &link).unwrap();
+        assert!(replace(&link, b"first", b"second").unwrap());
+        assert!(link.is_symlink());
+        assert_eq!(fs::read(&file).unwrap(), b"second");
+        assert_eq!(
+            fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o640
+        );
     }
 
     #[test]

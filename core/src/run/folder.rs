@@ -4,8 +4,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
-use super::seal::{is_sealed, sealed};
-use super::{Checkpoints, Lock, Resume, atomic};
+use super::seal::{is_sealed, sealed, unsealed};
+use super::{Checkpoints, Lock, Mailbox, Resume, atomic};
 use crate::config::{self, RunConfig};
 use crate::event::{History, replay};
 use crate::{Error, Result};
@@ -48,6 +48,8 @@ pub enum Started {
         lock: Lock,
         /// Where it goes on from.
         resume: Box<Resume>,
+        /// What to tell about commands that were sent while no process was at work.
+        unheard: Vec<String>,
     },
     /// Not at all: the run is complete.
     AlreadyFinished(RunFolder),
@@ -107,10 +109,13 @@ fn take_up(folder: RunFolder) -> Result<Started> {
         return Ok(Started::AlreadyFinished(folder));
     }
     let resume = Box::new(Resume::find(&folder.checkpoints(), &events)?);
+    // As soon as the lock is ours: whoever sends a command later has seen it held.
+    let unheard = Mailbox::of(folder.path()).clear()?;
     Ok(Started::Resume {
         folder,
         lock,
         resume,
+        unheard,
     })
 }
 
@@ -228,12 +233,27 @@ impl RunFolder {
         Checkpoints::new(self.path.join("checkpoints"))
     }
 
-    /// Writes the configuration in force, marked as the program's own writing.
+    /// Writes the configuration in force, marked as the program's own writing. Comments
+    /// that somebody wrote into the file stay.
     ///
     /// # Errors
     /// [`Error::Io`]; the old one is then still there.
     pub fn write_config(&self, toml: &str) -> Result<()> {
-        atomic::write(&self.config_path(), sealed(toml).as_bytes())
+        let kept = self.with_comments(toml);
+        let text = kept.as_deref().unwrap_or(toml);
+        atomic::write(&self.config_path(), sealed(text).as_bytes())
+    }
+
+    /// The text of the file with the values of `toml`; `None` where that cannot be had.
+    fn with_comments(&self, toml: &str) -> Option<String> {
+        let path = self.config_path();
+        let parse = |text: &str| RunConfig::parse(&path, text, &[]).ok();
+        let text = config::read_text(&path).ok()?;
+        let (now, wanted) = (parse(&text)?, parse(toml)?);
+        let changes = now.diff(&wanted).into_iter();
+        let fields: Vec<(String, String)> = changes.map(|(c, _)| (c.field, c.new)).collect();
+        let new = config::rewrite(unsealed(&text), &fields).ok()?;
+        (parse(&new)? == wanted).then_some(new)
     }
 
     /// The configuration as somebody other than the run left it; `None` where the run

@@ -4,9 +4,10 @@
 //! however that ends. The file's content only says who holds it, and stays when it is free.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::io::{ErrorKind, Read, Seek, Write};
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::thread::sleep;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,10 @@ pub struct Holder {
     /// When it took the lock, seconds since 1970.
     pub since: u64,
 }
+
+/// How often, and how long apart, a lock is tried that somebody looks at by [`holder`].
+const LOOKS: u32 = 5;
+const LOOK: Duration = Duration::from_millis(10);
 
 /// The right to write to a run folder, until it is dropped.
 #[derive(Debug)]
@@ -46,7 +51,15 @@ impl Lock {
             .truncate(false)
             .open(&path)
             .map_err(Error::io(&path, "open"))?;
-        match file.try_lock() {
+        let mut outcome = file.try_lock();
+        for _ in 1..LOOKS {
+            if !matches!(outcome, Err(TryLockError::WouldBlock)) {
+                break;
+            }
+            sleep(LOOK);
+            outcome = file.try_lock();
+        }
+        match outcome {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(refused(folder, &mut file)),
             Err(TryLockError::Error(error)) => return Err(Error::io(&path, "lock")(error)),
@@ -54,6 +67,36 @@ impl Lock {
         sign(&mut file).map_err(Error::io(&path, "write"))?;
         Ok(Self { _file: file })
     }
+}
+
+/// Who runs the run in a folder, if anybody does.
+///
+/// To look takes a shared lock for a moment, which [`Lock::take`] waits out.
+///
+/// # Errors
+/// [`Error::Io`] when the lock cannot be looked at.
+pub fn holder(folder: &Path) -> Result<Option<Holder>> {
+    let path = folder.join("lock");
+    let mut file = match File::open(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        file => file.map_err(Error::io(&path, "open"))?,
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => Ok(Some(read(&mut file).unwrap_or(Holder {
+            host: "unknown host".to_owned(),
+            pid: 0,
+            since: 0,
+        }))),
+        Err(TryLockError::Error(error)) => Err(Error::io(&path, "lock")(error)),
+    }
+}
+
+/// Who signed; a holder that has not signed yet is caught between two system calls.
+fn read(file: &mut File) -> Option<Holder> {
+    let mut text = String::new();
+    file.read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
 }
 
 fn sign(file: &mut File) -> std::io::Result<()> {
@@ -69,10 +112,7 @@ fn sign(file: &mut File) -> std::io::Result<()> {
 }
 
 fn refused(folder: &Path, file: &mut File) -> Error {
-    let mut text = String::new();
-    let read = file.read_to_string(&mut text).ok();
-    // A holder that has not signed yet is caught between two system calls.
-    let holder = match read.and_then(|_| serde_json::from_str::<Holder>(&text).ok()) {
+    let holder = match read(file) {
         Some(Holder { host, pid, since }) => {
             format!("process {pid} on {host}, since {}", utc(since))
         }
@@ -129,8 +169,15 @@ mod tests {
             machine::host()
         );
         assert!(message.contains(&holder), "{message}");
+        let found = holder_of(folder.path()).unwrap().pid;
+        assert_eq!(found, std::process::id());
         drop(lock);
+        assert_eq!(holder_of(folder.path()), None);
         Lock::take(folder.path()).unwrap();
+    }
+
+    fn holder_of(folder: &Path) -> Option<Holder> {
+        super::holder(folder).unwrap()
     }
 
     const HELD: &str = "COMPACTER_TEST_HELD_FOLDER";

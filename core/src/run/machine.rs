@@ -1,11 +1,31 @@
 //! What this machine is called, what its processor can do, and how much memory is in use.
 
+#[cfg(unix)]
+use sysinfo::UpdateKind;
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
 /// The machine's name, as messages about other processes give it.
 #[must_use]
 pub fn host() -> String {
     System::host_name().unwrap_or_else(|| "unknown host".to_owned())
+}
+
+/// The number of the user whose rights this process has; `None` where the system does not
+/// tell.
+#[cfg(unix)]
+#[must_use]
+pub fn user() -> Option<u32> {
+    let process = sysinfo::get_current_pid().ok()?;
+    let mut system = System::new();
+    system.refresh_processes_specifics(
+        ProcessesToUpdate::Some(&[process]),
+        false,
+        ProcessRefreshKind::nothing()
+            .with_user(UpdateKind::Always)
+            .without_tasks(),
+    );
+    let process = system.process(process)?;
+    process.effective_user_id().map(|user| **user)
 }
 
 /// Memory of this process that is in RAM, in bytes; `None` where the system does not tell.

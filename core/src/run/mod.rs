@@ -5,6 +5,7 @@
 //!   config.toml                   the configuration in force
 //!   events.jsonl                  everything that happened, only ever appended to
 //!   lock                          held by the process that writes; says which one
+//!   mailbox/                      commands to the run, one a file, gone once they are heard
 //!   checkpoints/
 //!     index.json                  which checkpoints are last and best
 //!     step-000200/
@@ -25,10 +26,15 @@ pub mod checkpoint;
 pub mod folder;
 pub mod fork;
 pub mod index;
+pub mod live;
 pub mod lock;
 pub mod machine;
+pub mod mailbox;
+pub mod request;
 pub mod resume;
 mod seal;
+#[cfg(unix)]
+pub mod socket;
 pub mod state;
 pub mod watch;
 
@@ -37,5 +43,7 @@ pub use folder::{RunFolder, Start, Started, free, start};
 pub use fork::fork;
 pub use index::{Checkpoints, Keep};
 pub use lock::Lock;
+pub use mailbox::Mailbox;
+pub use request::{Answer, Envelope, Request};
 pub use resume::{Edit, Resume};
 pub use state::{Anchor, Best, Evaluated, Layout, Origin, State};

@@ -18,12 +18,20 @@ pub(super) fn is_sealed(text: &str) -> bool {
         .is_some_and(|(first, rest)| first == seal(rest))
 }
 
+/// The text without its seal, whether that fits or not.
+pub(super) fn unsealed(text: &str) -> &str {
+    match text.split_once('\n') {
+        Some((first, rest)) if first.starts_with(PREFIX) => rest,
+        _ => text,
+    }
+}
+
 fn seal(text: &str) -> String {
     format!("{PREFIX}[{:016x}]", fnv1a(text.as_bytes()))
 }
 
 /// The 64-bit FNV-1a hash (Fowler, Noll and Vo), enough against edits that mean no harm.
-fn fnv1a(bytes: &[u8]) -> u64 {
+pub(super) fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })
@@ -37,6 +45,7 @@ mod tests {
     fn an_untouched_text_is_known_and_an_edited_one_is_not() {
         let text = sealed("name = 'demo'\n[train]\nlearning_rate = 1e-3\n");
         assert!(is_sealed(&text));
+        assert_eq!(sealed(unsealed(&text)), text);
         for edited in [
             text.replace("1e-3", "1e-4"),
             text.clone() + "\n",

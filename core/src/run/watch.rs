@@ -5,11 +5,20 @@
 //! says. An event in a file's folder only wakes the watch, which then looks at the file:
 //!
 //! ```text
-//!           content as known                  content still the same for 300 ms
+//!           content as known                  content still the same for long enough
 //! known ◀─────────────────── look ─▶ settling ─────────────────────────────────▶ report
 //!                              ▲        │ content changed again
 //!                              └────────┘
 //! ```
+//!
+//! | long enough | for a content                                                           |
+//! |-------------|-------------------------------------------------------------------------|
+//! | 300 ms      | that is whole: it can be used, lacks no key that was there before, and  |
+//! |             | the file was closed, or renamed into its place                          |
+//! | 1 s         | of any other kind: it may be half of what is being written              |
+//!
+//! Files that are saved at the same moment are reported together: one that has settled
+//! waits, for a short while, for another that is settling.
 //!
 //! The watch also looks every two seconds without being woken: network and overlay file
 //! systems send no events, a folder that was deleted and made again sends none, and a
@@ -23,11 +32,13 @@ mod tests;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, never, select};
-use notify::event::{AccessKind, AccessMode};
+use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use self::file::{Look, WatchedFile};
@@ -37,11 +48,22 @@ use crate::error::{Error, Result};
 /// Reports that may wait for their reader before the watch itself waits.
 const CAPACITY: usize = 16;
 
+/// A file that was saved, and what it means now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Saved {
+    /// The file, as the watch was told of it.
+    pub path: PathBuf,
+    /// Its text.
+    pub text: String,
+    /// What it means, with `--set` values laid over it.
+    pub config: RunConfig,
+}
+
 /// What happened to a configuration file.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reload {
-    /// It was saved with new content, which is this configuration.
-    Changed(Box<RunConfig>),
+    /// It was saved with new content, or several were at the same moment.
+    Changed(Vec<Saved>),
     /// It was saved with content that cannot be used, for the reason given.
     Refused(String),
     /// It is not there any more.
@@ -51,8 +73,10 @@ pub enum Reload {
 /// How patient the watch is.
 #[derive(Debug, Clone, Copy)]
 struct Pace {
-    /// How long a content must stay the same to be taken for whole.
+    /// How long a content that is whole must stay the same.
     stable: Duration,
+    /// How long any other content must stay the same.
+    doubtful: Duration,
     /// Time between looks at a content that is settling.
     settling: Duration,
     /// Time between looks when nothing happens.
@@ -71,6 +95,7 @@ enum Events {
 
 const PACE: Pace = Pace {
     stable: Duration::from_millis(300),
+    doubtful: Duration::from_secs(1),
     settling: Duration::from_millis(50),
     idle: Duration::from_secs(2),
     events: Events::Wanted,
@@ -109,15 +134,20 @@ impl ConfigWatch {
         let (stop, stopped) = bounded(0);
         let (reports, reloads) = bounded(CAPACITY);
         let (wake, woken) = bounded(1);
+        let closed: Vec<Closed> = paths.iter().map(|_| Closed::default()).collect();
         // Events first, then the first look: no save can fall between the two.
         let events = match pace.events {
-            Events::Wanted => listen(paths, wake),
+            Events::Wanted => listen(paths, &closed, wake),
             #[cfg(test)]
             Events::Never => None,
         };
         let looker = Looker {
             pace,
-            files: paths.iter().map(|path| WatchedFile::new(path)).collect(),
+            files: paths
+                .iter()
+                .zip(closed)
+                .map(|(path, closed)| WatchedFile::new(path, closed))
+                .collect(),
             overrides: overrides.to_vec(),
             // Without its sender a channel would be ready all the time.
             woken: events.as_ref().map_or_else(never, |_| woken),
@@ -164,20 +194,23 @@ impl Looker {
     /// Looks at the files until the watch is dropped.
     fn run(mut self) {
         loop {
-            let mut wait = self.pace.idle;
-            for at in 0..self.files.len() {
-                let report = match self.files[at].look(self.pace.stable) {
-                    Look::Known => continue,
-                    Look::Settling => {
-                        wait = self.pace.settling;
-                        continue;
-                    }
-                    Look::Settled => self.files[at].report(&mut self.overrides),
-                };
-                select! {
-                    send(self.reports, report) -> sent => if sent.is_err() { return },
-                    recv(self.stopped) -> _ => return,
-                }
+            let looks: Vec<Look> = self
+                .files
+                .iter_mut()
+                .map(|file| file.look(self.pace))
+                .collect();
+            let settling = looks.contains(&Look::Settling);
+            let wait = if settling {
+                self.pace.settling
+            } else {
+                self.pace.idle
+            };
+            let settled = self.files.iter().zip(&looks);
+            let settled = settled.filter(|(_, look)| **look == Look::Settled);
+            // Another one is being saved: the two may belong together.
+            let held = settling && settled.clone().all(|(file, _)| file.can_wait(self.pace));
+            if !held && settled.count() > 0 && self.report(&looks).is_err() {
+                return;
             }
             select! {
                 recv(self.woken) -> _ => {}
@@ -186,14 +219,73 @@ impl Looker {
             }
         }
     }
+
+    /// Reports the files that have settled; fails when nobody wants to know any more.
+    fn report(&mut self, looks: &[Look]) -> Result<(), ()> {
+        let mut saved = Vec::new();
+        let mut reports = Vec::new();
+        for (file, look) in self.files.iter_mut().zip(looks) {
+            if *look == Look::Settled {
+                match file.report(&mut self.overrides) {
+                    Ok(save) => saved.push(save),
+                    Err(report) => reports.push(report),
+                }
+            }
+        }
+        if !saved.is_empty() {
+            reports.push(Reload::Changed(saved));
+        }
+        for report in reports {
+            select! {
+                send(self.reports, report) -> sent => sent.map_err(|_| ())?,
+                recv(self.stopped) -> _ => return Err(()),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the last that was heard of a file is that it was closed, or renamed into place.
+///
+/// Where the system tells of neither, nothing is known of it, and patience has to do.
+#[derive(Debug, Clone, Default)]
+struct Closed(Arc<AtomicBool>);
+
+impl Closed {
+    fn is_closed(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    fn hear(&self, kind: EventKind) {
+        match kind {
+            EventKind::Access(AccessKind::Close(AccessMode::Write))
+            | EventKind::Modify(ModifyKind::Name(_)) => self.0.store(true, Ordering::Release),
+            EventKind::Create(_) | EventKind::Modify(ModifyKind::Data(_)) => {
+                self.0.store(false, Ordering::Release);
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Asks the operating system to wake the watch when something happens to the files.
-fn listen(paths: &[PathBuf], wake: Sender<()>) -> Option<RecommendedWatcher> {
-    let (folders, names) = places(paths);
+fn listen(paths: &[PathBuf], closed: &[Closed], wake: Sender<()>) -> Option<RecommendedWatcher> {
+    let names: Vec<(Vec<OsString>, Closed)> = paths
+        .iter()
+        .map(|path| places(std::slice::from_ref(path)).1)
+        .zip(closed.iter().cloned())
+        .collect();
+    let (folders, _) = places(paths);
     let handler = move |event: notify::Result<Event>| {
         let concerns = match &event {
-            Ok(event) => is_change(event.kind) && concerns(event, &names),
+            Ok(event) => {
+                let concerned = names.iter().filter(|(names, _)| concerns(event, names));
+                let concerned: Vec<&Closed> = concerned.map(|(_, closed)| closed).collect();
+                for closed in &concerned {
+                    closed.hear(event.kind);
+                }
+                !concerned.is_empty() && is_change(event.kind)
+            }
             // Lost events: look, to be sure.
             Err(_) => true,
         };

@@ -11,6 +11,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 
 use crate::cancel::CancelToken;
 use crate::config::RunConfig;
+use crate::run::watch::Saved;
+use crate::run::{Answer, Envelope};
 use crate::{Error, Result};
 
 /// Commands that wait for the trainer at most.
@@ -36,8 +38,55 @@ pub enum Command {
     Stop,
     /// Bring a configuration into force at the next step.
     Apply(Box<RunConfig>),
+    /// Bring the changes of files that were saved at the same moment into force.
+    Edit(Vec<Saved>),
     /// Tell that an edit was refused before it came here, and why.
     Refuse(String),
+    /// Do what somebody outside this process asks for, and answer.
+    Asked(Asked),
+    /// Tell something that deserves attention.
+    Warn(String),
+}
+
+/// A request from outside, and where its answer goes.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The request.
+    pub envelope: Envelope,
+    answer: Option<Sender<Answer>>,
+}
+
+impl Asked {
+    /// A request that is answered by an event alone.
+    #[must_use]
+    pub fn new(envelope: Envelope) -> Self {
+        Self {
+            envelope,
+            answer: None,
+        }
+    }
+
+    /// A request, and the answer beside the event; there is none once the run has ended.
+    #[must_use]
+    pub fn with_answer(envelope: Envelope) -> (Self, Receiver<Answer>) {
+        let (sender, receiver) = crossbeam_channel::bounded(1);
+        let answer = Some(sender);
+        (Self { envelope, answer }, receiver)
+    }
+
+    /// Sends the answer to whoever waits for one.
+    pub(super) fn answer(&self, answer: Answer) {
+        if let Some(sender) = &self.answer {
+            // Whoever asked may have left.
+            let _gone = sender.try_send(answer);
+        }
+    }
+}
+
+impl PartialEq for Asked {
+    fn eq(&self, other: &Self) -> bool {
+        self.envelope == other.envelope
+    }
 }
 
 /// The trainer's end.

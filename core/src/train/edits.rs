@@ -1,9 +1,25 @@
 //! Edits of the configuration while a run goes on, and their repetition.
 
 use super::trainer::Trainer;
-use crate::Result;
 use crate::config::{Effect, RunConfig};
 use crate::event::{Change, ConfigApplied, Kind};
+use crate::run::live::Reach;
+use crate::run::watch::Saved;
+use crate::{Error, Result};
+
+/// Changes that can be undone, the last ones.
+const UNDO: usize = 100;
+
+/// What came of an edit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Edited {
+    /// It changes nothing.
+    Not,
+    /// It is in force.
+    InForce(Vec<Change>),
+    /// It cannot be while the run goes on, for the reason given.
+    Refused(String),
+}
 
 impl Trainer {
     /// Applies an edit that is left from before this process: one that an earlier process
@@ -30,24 +46,78 @@ impl Trainer {
     /// Brings an edited configuration into force, unless it cannot be while the run goes
     /// on, which is told. Says whether it is in force now and was not before.
     pub(super) fn apply(&mut self, config: RunConfig) -> Result<bool> {
-        let changes = self.prepared.config.diff(&config);
-        if changes.is_empty() {
-            return Ok(false);
+        match self.bring_into_force(config)? {
+            Edited::Not => Ok(false),
+            Edited::InForce(_) => Ok(true),
+            Edited::Refused(message) => {
+                self.emit(Kind::ConfigRefused { message })?;
+                Ok(false)
+            }
         }
-        if let Some(message) = self.refusal(&config, &changes) {
+    }
+
+    /// Brings what was changed in saved files into force, key by key: what somebody else
+    /// changed meanwhile stays. Says as [`Self::apply`].
+    pub(super) fn edit(&mut self, saved: Vec<Saved>) -> Result<bool> {
+        let merged = self.live.merge(&self.prepared.config, &saved);
+        let outcome = match merged {
+            Ok(config) => self.bring_into_force(config)?,
+            Err(message) => Edited::Refused(message),
+        };
+        if let Edited::Refused(message) = outcome {
             self.emit(Kind::ConfigRefused { message })?;
             return Ok(false);
         }
+        self.live.agree(saved);
+        // Where a file could not be written before, it can be now.
+        self.write_back()?;
+        Ok(outcome != Edited::Not)
+    }
+
+    /// Changes one setting, given as for `--set`.
+    pub(super) fn set(&mut self, set: &str) -> Result<Edited> {
+        let text = self.prepared.config.to_toml();
+        match RunConfig::parse("config.toml".as_ref(), &text, &[set.to_owned()]) {
+            Ok(config) => self.bring_into_force(config),
+            Err(error) => Ok(Edited::Refused(error.to_string())),
+        }
+    }
+
+    /// Brings back the configuration before the last change that this process made.
+    pub(super) fn undo(&mut self) -> Result<Edited> {
+        let Some(before) = self.before.pop() else {
+            let message = "there is no change to undo since this process began";
+            return Ok(Edited::Refused(message.to_owned()));
+        };
+        let outcome = self.bring_into_force(before.clone())?;
+        if let Edited::InForce(_) = outcome {
+            // The undone one is not to be brought back by the next undo.
+            self.before.pop();
+        } else {
+            self.before.push(before);
+        }
+        Ok(outcome)
+    }
+
+    fn bring_into_force(&mut self, config: RunConfig) -> Result<Edited> {
+        let changes = self.prepared.config.diff(&config);
+        if changes.is_empty() {
+            return Ok(Edited::Not);
+        }
+        if let Some(message) = self.refusal(&config, &changes) {
+            return Ok(Edited::Refused(message));
+        }
         // What an earlier process would have done next is no longer what is wanted.
         self.edits.clear();
+        let changes: Vec<Change> = changes.into_iter().map(|(change, _)| change).collect();
         let applied = ConfigApplied {
             version: self.state.config_version + 1,
             config: config.to_toml(),
-            changes: changes.into_iter().map(|(change, _)| change).collect(),
+            changes: changes.clone(),
             repeated: false,
         };
         self.put_in_force(config, applied)?;
-        Ok(true)
+        Ok(Edited::InForce(changes))
     }
 
     /// Why a configuration cannot come into force while the run goes on.
@@ -69,15 +139,40 @@ impl Trainer {
 
     fn put_in_force(&mut self, config: RunConfig, applied: ConfigApplied) -> Result<()> {
         let (version, text) = (applied.version, applied.config.clone());
+        let reach = if applied.repeated {
+            Reach::Own
+        } else {
+            Reach::All
+        };
         // Recorded first: an edit that is not in the record must not shape the run.
         self.emit(Kind::ConfigApplied(applied))?;
         self.state.config_version = version;
         self.state.config.clone_from(&text);
-        self.prepared.config = config;
+        let before = std::mem::replace(&mut self.prepared.config, config);
         self.plan.edit(&self.prepared.config, &mut self.state);
-        let Some(folder) = self.folder.clone() else {
-            return Ok(());
-        };
-        self.wait_for_room(folder.write_config(&text), |_| folder.write_config(&text))
+        self.live.owe(&before, &self.prepared.config, reach);
+        if self.before.len() == UNDO {
+            self.before.remove(0);
+        }
+        self.before.push(before);
+        self.write_back()
+    }
+
+    /// Writes what is in force into the files that do not have it yet. The run's own is
+    /// waited for where the disk is full; another's that cannot be written is told.
+    fn write_back(&mut self) -> Result<()> {
+        let mut untold = Vec::new();
+        match self.live.write_own(&self.prepared.config) {
+            // Somebody's text that cannot be changed in place: theirs to put right.
+            Err(error @ Error::Config { .. }) => untold.push(error.to_string()),
+            own => self.wait_for_room(own, |trainer| {
+                trainer.live.write_own(&trainer.prepared.config)
+            })?,
+        }
+        untold.extend(self.live.write_others(&self.prepared.config));
+        for message in untold {
+            self.emit(Kind::Warning { message })?;
+        }
+        Ok(())
     }
 }

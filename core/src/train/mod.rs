@@ -20,6 +20,7 @@ pub mod prepare;
 mod room;
 pub mod schedule;
 pub mod session;
+pub mod steer;
 pub mod step;
 mod take_up;
 pub mod trainer;

@@ -19,6 +19,7 @@ use crate::event::{self, Bus, Kind};
 use crate::model::device;
 use crate::peft::factors::Watch;
 use crate::peft::{Parameter, count, group};
+use crate::run::live::LiveFiles;
 use crate::run::{Lock, RunFolder, Start, Started, State, free, machine, start};
 
 /// A run that is ready to train, or needs no more training.
@@ -97,8 +98,12 @@ impl Session {
                 folder,
                 lock,
                 resume,
+                unheard,
             } => {
-                let trainer = take_up((config, *resume), folder, connections, prepare)?;
+                let mut trainer = take_up((config, *resume), folder, connections, prepare)?;
+                for message in unheard {
+                    trainer.emit(Kind::Warning { message })?;
+                }
                 Ok(Self::Ready(Box::new(trainer), lock))
             }
         }
@@ -149,6 +154,8 @@ impl Trainer {
             cancel,
             folder: None,
             edits: VecDeque::new(),
+            live: LiveFiles::default(),
+            before: Vec::new(),
             saved: None,
             stepping: None,
             paused: false,
@@ -206,6 +213,7 @@ fn begin(prepared: Prepared, folder: RunFolder, mut connections: Connections) ->
     folder.write_config(&text)?;
     connections.bus = with_records(connections.bus, &folder, &prepared.config)?;
     let mut trainer = Trainer::assemble(prepared, Order::Seeded, State::new(text), connections)?;
+    trainer.live = LiveFiles::of(&folder, &trainer.prepared.config);
     trainer.folder = Some(folder);
     let started = trainer.started()?;
     trainer.emit(started)?;

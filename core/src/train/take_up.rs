@@ -8,6 +8,7 @@ use super::session::{Connections, Prepare, with_records};
 use super::trainer::{Saved, Trainer};
 use crate::config::{Effect, RunConfig};
 use crate::event::Kind;
+use crate::run::live::LiveFiles;
 use crate::run::{Checkpoint, Resume, RunFolder, State};
 use crate::{Error, Result};
 
@@ -48,6 +49,7 @@ pub(super) fn take_up(
     if let Some(checkpoint) = &resume.checkpoint {
         trainer.restore(checkpoint, &folder)?;
     }
+    trainer.live = LiveFiles::of(&folder, &trainer.prepared.config);
     trainer.folder = Some(folder);
     trainer.wanted = wanted;
     trainer.tell_resumed(&resume)?;

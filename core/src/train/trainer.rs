@@ -13,6 +13,7 @@
 //! what the old configuration had due at that step.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::time::Instant;
 
 use super::between::Asked;
@@ -28,6 +29,7 @@ use crate::config::{EvalEvery, RunConfig};
 use crate::data::Batch;
 use crate::event::{self, Bus, Ending, Kind};
 use crate::random::Key;
+use crate::run::live::LiveFiles;
 use crate::run::machine::resident_memory;
 use crate::run::{Edit, RunFolder, State};
 use crate::{Error, Result};
@@ -58,6 +60,10 @@ pub struct Trainer {
     pub(super) edits: VecDeque<Edit>,
     /// An edit made between two processes, to follow the repeated ones.
     pub(super) wanted: Option<Box<RunConfig>>,
+    /// The configuration files that are kept in step with what is in force.
+    pub(super) live: LiveFiles,
+    /// The configurations that were in force before, the last one at the end.
+    pub(super) before: Vec<RunConfig>,
     /// The last checkpoint written or resumed from.
     pub(super) saved: Option<Saved>,
     /// Steps to do before pausing again; `None` when not stepping.
@@ -109,6 +115,12 @@ impl Trainer {
     #[must_use]
     pub fn prepared(&self) -> &Prepared {
         &self.prepared
+    }
+
+    /// Keeps the file that the run is started from in step with the configuration in
+    /// force: `now` is what it means, `--set` values included.
+    pub fn keep_in_step(&mut self, path: &Path, now: &RunConfig) {
+        self.live.add(path, now);
     }
 
     fn train(&mut self) -> Result<Outcome> {

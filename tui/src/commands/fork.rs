@@ -29,7 +29,13 @@ pub(crate) fn run(args: &Fork) -> Result<Exit> {
     } else {
         Format::Plain
     };
-    train(config, Start::Resume, Live { watch, format })
+    let live = Live {
+        watch,
+        // The new run has no file but its own.
+        file: None,
+        format,
+    };
+    train(config, Start::Resume, live)
 }
 
 /// `<run>-fork`, or the first `<run>-fork-2`, … that is not taken.

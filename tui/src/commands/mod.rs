@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub(crate) mod ctl;
 pub(crate) mod eval;
 pub(crate) mod fork;
 pub(crate) mod init;

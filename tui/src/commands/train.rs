@@ -1,6 +1,6 @@
 //! `compacter train`: trains, and prints what happens.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use compacter_core::cancel::CancelToken;
 use compacter_core::config::{RunConfig, locate};
@@ -9,6 +9,7 @@ use compacter_core::run::watch::{ConfigWatch, Reload};
 use compacter_core::run::{RunFolder, Start};
 use compacter_core::train::control::{Command, Control, ControlHandle};
 use compacter_core::train::session::{Connections, Session};
+use compacter_core::train::steer::Steering;
 use compacter_core::train::trainer::Outcome;
 use compacter_core::{Error, Result};
 use crossbeam_channel::Receiver;
@@ -43,8 +44,12 @@ pub(crate) fn run(args: &Train) -> Result<Exit> {
     } else {
         Format::Plain
     };
-    train(config, how, Live { watch, format })
-        .map_err(|error| locate(error, &args.config, &overrides))
+    let live = Live {
+        watch,
+        file: Some(args.config.clone()),
+        format,
+    };
+    train(config, how, live).map_err(|error| locate(error, &args.config, &overrides))
 }
 
 /// Watches the file that a run is started from, and the run's own copy. The watch is a
@@ -60,6 +65,8 @@ fn watch(file: &Path, overrides: &[String]) -> Result<ConfigWatch> {
 pub(crate) struct Live {
     /// Tells of edits.
     pub(crate) watch: ConfigWatch,
+    /// The file that the run is started from, to be kept in step.
+    pub(crate) file: Option<PathBuf>,
     /// How events are printed.
     pub(crate) format: Format,
 }
@@ -83,6 +90,7 @@ pub(crate) fn train(config: RunConfig, how: Start, live: Live) -> Result<Exit> {
         control,
         cancel,
     };
+    let given = config.clone();
     let (mut trainer, _lock) = match Session::open(config, how, connections) {
         Ok(Session::Ready(trainer, lock)) => (trainer, lock),
         Ok(Session::AlreadyFinished(folder)) => return finished(&folder, live.format),
@@ -90,9 +98,15 @@ pub(crate) fn train(config: RunConfig, how: Start, live: Live) -> Result<Exit> {
         Err(Error::Cancelled) => return Ok(Exit::Interrupted),
         Err(error) => return Err(error),
     };
+    if let Some(file) = &live.file {
+        trainer.keep_in_step(file, &given);
+    }
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let steering = Steering::start(&folder, runtime, handle.clone())?;
     let reloads = live.watch.receiver().clone();
     let follower = std::thread::spawn(move || follow(&reloads, &handle));
     let outcome = trainer.run();
+    drop(steering);
     // Ends the follower too: its channel has no sender any more.
     drop(live.watch);
     let followed = follower.join();
@@ -120,7 +134,7 @@ fn finished(folder: &RunFolder, format: Format) -> Result<Exit> {
 fn follow(reloads: &Receiver<Reload>, handle: &ControlHandle) {
     for reload in reloads {
         let command = match reload {
-            Reload::Changed(config) => Command::Apply(config),
+            Reload::Changed(saved) => Command::Edit(saved),
             Reload::Refused(message) => Command::Refuse(message),
             Reload::Gone(path) => Command::Refuse(format!(
                 "{}: the file is gone; its last values stay in force",

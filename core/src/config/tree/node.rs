@@ -65,6 +65,17 @@ impl Node {
         }
     }
 
+    /// Whether every key of the tables in `old` is still there.
+    pub(super) fn has_keys_of(&self, old: &Self) -> bool {
+        let Self::Table(entries) = old else {
+            return true;
+        };
+        entries.iter().all(|old| {
+            let new = self.entry(&old.key);
+            new.is_some_and(|new| new.value.has_keys_of(&old.value))
+        })
+    }
+
     /// The value at a path.
     pub(super) fn at(&self, path: &[String]) -> Option<&Self> {
         path.iter()

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::super::seal::is_sealed;
-use super::Reload;
+use super::{Closed, Pace, Reload, Saved};
 use crate::config::{RunConfig, Tree, read_text};
 
 /// What a look at a file found.
@@ -31,6 +31,7 @@ enum Content {
 #[derive(Debug)]
 pub(super) struct WatchedFile {
     path: PathBuf,
+    closed: Closed,
     /// The content last reported, or found at the start.
     known: Content,
     /// A newer content, and since when it stays the same.
@@ -41,7 +42,7 @@ pub(super) struct WatchedFile {
 
 impl WatchedFile {
     /// Takes the present content for known.
-    pub(super) fn new(path: &Path) -> Self {
+    pub(super) fn new(path: &Path, closed: Closed) -> Self {
         let known = Content::of(path);
         let usable = match &known {
             Content::Text(text) => Tree::parse(path, text, &[]).ok(),
@@ -49,14 +50,15 @@ impl WatchedFile {
         };
         Self {
             path: path.to_path_buf(),
+            closed,
             known,
             settling: None,
             usable,
         }
     }
 
-    /// Looks whether there is a new content, the same for at least `stable`.
-    pub(super) fn look(&mut self, stable: Duration) -> Look {
+    /// Looks whether there is a new content that has stayed the same for long enough.
+    pub(super) fn look(&mut self, pace: Pace) -> Look {
         let found = Content::of(&self.path);
         if found == self.known {
             self.settling = None;
@@ -73,7 +75,7 @@ impl WatchedFile {
         }
         match &self.settling {
             Some((content, since)) if *content == found => {
-                if since.elapsed() >= stable {
+                if since.elapsed() >= self.patience(&found, pace) {
                     Look::Settled
                 } else {
                     Look::Settling
@@ -86,20 +88,53 @@ impl WatchedFile {
         }
     }
 
-    /// Takes the settled content for known and says what it is.
+    /// How long a content has to stay the same to be taken for all of it.
+    fn patience(&self, content: &Content, pace: Pace) -> Duration {
+        let doubtful = pace.doubtful.max(pace.stable);
+        let Content::Text(text) = content else {
+            return doubtful;
+        };
+        let usable = RunConfig::parse(&self.path, text, &[]).is_ok();
+        let complete = || {
+            let tree = Tree::parse(&self.path, text, &[]);
+            let before = self.usable.as_ref();
+            tree.is_ok_and(|tree| before.is_none_or(|before| tree.has_keys_of(before)))
+        };
+        if self.closed.is_closed() && usable && complete() {
+            pace.stable
+        } else {
+            doubtful
+        }
+    }
+
+    /// Whether a settled content can wait for another file's.
+    pub(super) fn can_wait(&self, pace: Pace) -> bool {
+        let settled = self.settling.as_ref();
+        let longest = 2 * pace.doubtful.max(pace.stable);
+        settled.is_none_or(|(_, since)| since.elapsed() < longest)
+    }
+
+    /// Takes the settled content for known and says what it is, or why it is nothing.
     ///
     /// Forgets those of the overrides whose key was edited.
-    pub(super) fn report(&mut self, overrides: &mut Vec<String>) -> Reload {
+    pub(super) fn report(&mut self, overrides: &mut Vec<String>) -> Result<Saved, Reload> {
         if let Some((content, _)) = self.settling.take() {
             self.known = content;
         }
         match &self.known {
-            Content::Missing => Reload::Gone(self.path.clone()),
-            Content::Unreadable(reason) => Reload::Refused(reason.clone()),
-            Content::Text(text) => match self.accept(&text.clone(), overrides) {
-                Ok(config) => Reload::Changed(Box::new(config)),
-                Err(error) => Reload::Refused(error.to_string()),
-            },
+            Content::Missing => Err(Reload::Gone(self.path.clone())),
+            Content::Unreadable(reason) => Err(Reload::Refused(reason.clone())),
+            Content::Text(text) => {
+                let text = text.clone();
+                match self.accept(&text, overrides) {
+                    Ok(config) => Ok(Saved {
+                        path: self.path.clone(),
+                        text,
+                        config,
+                    }),
+                    Err(error) => Err(Reload::Refused(error.to_string())),
+                }
+            }
         }
     }
 

@@ -73,7 +73,7 @@ impl Desk {
 
     fn rate(&self) -> f64 {
         match self.next() {
-            Reload::Changed(config) => config.learning_rate(),
+            Reload::Changed(saved) => saved[0].config.learning_rate(),
             other => panic!("{other:?}"),
         }
     }
@@ -136,9 +136,10 @@ fn the_runs_own_writing_is_no_edit_and_an_edit_of_it_is() {
     assert!(desk.is_silent());
     let edited = sealed(&text("2e-3")).replace("2e-3", "5e-3");
     desk.save(edited);
-    let Reload::Changed(config) = desk.next() else {
+    let Reload::Changed(saved) = desk.next() else {
         panic!("an edit")
     };
+    let config = &saved[0].config;
     assert_eq!(config.train.learning_rate, Some(5e-3));
     // Told against what the run wrote: nobody has edited this key.
     same(config.train.weight_decay, 0.5);
@@ -190,7 +191,10 @@ fn an_override_holds_until_its_key_is_edited() {
     let desk = Desk::new(&["train.learning_rate=7e-3", "train.seed=9"]);
     let seeded = |rate: &str, seed: &str| format!("{}seed = {seed}\n", text(rate));
     let next = || match desk.next() {
-        Reload::Changed(config) => (config.learning_rate(), config.train.seed),
+        Reload::Changed(saved) => {
+            let config = &saved[0].config;
+            (config.learning_rate(), config.train.seed)
+        }
         other => panic!("{other:?}"),
     };
     desk.save(format!("# a remark\n{}", text("1e-3")));
@@ -227,6 +231,51 @@ fn two_files_are_watched_and_one_may_appear_later() {
     same(desk.rate(), 2e-3);
     fs::write(&first, text("3e-3")).unwrap();
     same(desk.rate(), 3e-3);
+}
+
+#[test]
+fn files_saved_at_the_same_moment_are_reported_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = ["run.toml", "config.toml"].map(|name| folder.path().join(name));
+    for path in &paths {
+        fs::write(path, text("1e-3")).unwrap();
+    }
+    let watch = ConfigWatch::start_at(SLOW, &paths, &[]).unwrap();
+    for (path, rate) in paths.iter().zip(["2e-3", "3e-3"]) {
+        fs::write(path, text(rate)).unwrap();
+    }
+    let Ok(Reload::Changed(saved)) = watch.receiver().recv_timeout(PATIENCE) else {
+        panic!("no report");
+    };
+    let found: Vec<_> = saved.iter().map(|saved| saved.path.clone()).collect();
+    assert_eq!(found, paths);
+    let rates = saved.iter().map(|saved| saved.config.train.learning_rate);
+    assert_eq!(rates.collect::<Vec<_>>(), [Some(2e-3), Some(3e-3)]);
+}
+
+#[test]
+fn a_file_that_is_still_open_or_lost_a_key_or_is_wrong_waits_longer() {
+    let pace = Pace {
+        doubtful: Duration::from_secs(3),
+        ..EVENTS_ONLY
+    };
+    let desk = Desk::at(pace, &[]);
+    let took = |save: &dyn Fn()| {
+        let start = Instant::now();
+        save();
+        let report = desk.next();
+        (start.elapsed() >= pace.doubtful, report)
+    };
+    let (long, report) = took(&|| desk.save(text("2e-3").replace("learning_rate = 2e-3\n", "")));
+    assert!(long && matches!(report, Reload::Changed(_)), "{report:?}");
+    let (long, report) = took(&|| desk.save(text("wrong")));
+    assert!(long && matches!(report, Reload::Refused(_)), "{report:?}");
+    let mut open = fs::File::create(desk.path()).unwrap();
+    let start = Instant::now();
+    open.write_all(text("4e-3").as_bytes()).unwrap();
+    same(desk.rate(), 4e-3);
+    // Systems that do not tell of closing wait always.
+    assert!(start.elapsed() >= pace.doubtful);
 }
 
 #[cfg(unix)]
@@ -279,6 +328,7 @@ fn a_folder_deleted_and_made_again_is_still_watched() {
 fn the_thread_ends_with_the_watch_even_when_nobody_reads() {
     let pace = Pace {
         stable: Duration::from_millis(10),
+        doubtful: Duration::from_millis(10),
         settling: Duration::from_millis(5),
         ..PACE
     };
