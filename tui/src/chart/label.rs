@@ -11,7 +11,7 @@ pub(super) fn y(scale: &Scale, place: f64) -> String {
     let (low, high) = scale.ends();
     match scale.kind() {
         YAxis::Log => short(value, value.abs() / 10.0),
-        YAxis::Linear => short(value, (high - low) / 10.0),
+        YAxis::Linear => short(value, (high - low) / 20.0),
     }
 }
 

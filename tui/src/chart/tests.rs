@@ -103,7 +103,7 @@ fn both<'a>(view: &'a RunView, style: &'a ChartStyle) -> Chart<'a> {
 fn text(chart: &Chart<'_>, width: u16, height: u16) -> String {
     let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
     chart.draw(buffer.area, &mut buffer);
-    let cells = buffer.content.chunks(width.into());
+    let cells = buffer.content.chunks(usize::from(width).max(1));
     let lines = cells.map(|row| row.iter().map(|cell| cell.symbol()).collect::<String>());
     lines.collect::<Vec<_>>().join("\n")
 }
