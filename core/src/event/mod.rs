@@ -7,6 +7,7 @@
 //! | `bus.rs`    | hands events from a run to its sinks                             |
 //! | `record.rs` | the sink that appends to `events.jsonl`                          |
 //! | `tensorboard.rs` | the sink that writes scalars for TensorBoard                |
+//! | `lean.rs`   | reads a step's line fast                                         |
 //! | `replay.rs` | reads a record back, whole or while it grows                     |
 //! | `plain.rs`  | an event as one readable line                                    |
 //!
@@ -40,6 +41,7 @@ mod append;
 pub mod bus;
 pub mod factors;
 mod kind;
+mod lean;
 pub(crate) mod number;
 pub mod plain;
 pub mod record;
@@ -99,6 +101,9 @@ impl Event {
         #[derive(Deserialize)]
         struct Version {
             v: u32,
+        }
+        if let Some(step) = lean::step(line) {
+            return Ok(step);
         }
         // The version is looked at on its own where the line as a whole cannot be read: a
         // newer format is the better explanation.
