@@ -29,7 +29,12 @@ pub(crate) fn run(args: &Fork) -> Result<Exit> {
     } else {
         Format::Plain
     };
-    train(config, Start::Resume, Live { watch, format })
+    let live = Live {
+        watch,
+        format,
+        own_session: None,
+    };
+    train(config, Start::Resume, live)
 }
 
 /// `<run>-fork`, or the first `<run>-fork-2`, … that is not taken.
