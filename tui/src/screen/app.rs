@@ -90,6 +90,8 @@ pub(crate) struct App {
     pub(crate) saving: bool,
     /// Whether what is seen happens now.
     pub(crate) live: bool,
+    /// What a screen that is too small says; nothing where it is meant to be small.
+    pub(crate) advice: &'static str,
     /// The screen when it was last drawn.
     pub(crate) area: Rect,
     steer: Box<dyn Steer>,
@@ -112,6 +114,7 @@ impl App {
             toast: None,
             saving: false,
             live: true,
+            advice: "  (60x12 shows more)",
             area: Rect::ZERO,
             steer,
         }

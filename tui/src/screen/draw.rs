@@ -36,7 +36,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, app: &mut App) {
 /// A screen too small for panels, or a card of a few lines in the scroll-back.
 fn small(frame: &mut Frame<'_>, area: Rect, app: &App) {
     let seen = app.shown();
-    let mut lines = vec![status(seen, &app.theme, area.width)];
+    let mut lines = vec![status(app, area.width)];
     if let Some(prompt) = overlays::in_a_line(app) {
         lines.insert(0, Line::styled(prompt, app.theme.warning()));
     } else if let Some(toast) = &app.toast {
@@ -62,7 +62,8 @@ fn small(frame: &mut Frame<'_>, area: Rect, app: &App) {
 }
 
 /// Everything that matters in one line.
-fn status(seen: &Seen, theme: &Theme, width: u16) -> Line<'static> {
+fn status(app: &App, width: u16) -> Line<'static> {
+    let (seen, theme) = (app.shown(), &app.theme);
     let loss = seen.loss.map_or(String::new(), |x| format!(" loss {x:.4}"));
     let rate = seen
         .learning_rate
@@ -77,8 +78,8 @@ fn status(seen: &Seen, theme: &Theme, width: u16) -> Line<'static> {
     };
     let text = format!("{word} {}/{}{loss}{rate}{left}", seen.step, seen.total);
     let room = usize::from(width).saturating_sub(text.chars().count());
-    let advice = if room > 28 {
-        "  (60x12 shows more)"
+    let advice = if room > app.advice.len() {
+        app.advice
     } else {
         ""
     };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use compacter_core::{Error, Result};
 use crossbeam_channel::{Receiver, Sender};
@@ -41,31 +41,36 @@ pub(crate) enum Input {
 /// The stream.
 #[derive(Debug)]
 pub(crate) struct Inputs {
+    sender: Sender<Input>,
     receiver: Receiver<Input>,
     held: Arc<AtomicBool>,
     parked: Arc<AtomicBool>,
 }
 
 impl Inputs {
-    /// Starts to listen.
+    /// Starts to listen to signals.
     ///
     /// # Errors
     /// Fails if the system does not let signals be handled.
     pub(crate) fn start() -> Result<Self> {
         let (sender, receiver) = crossbeam_channel::bounded(CAPACITY);
-        let (held, parked) = (Arc::default(), Arc::default());
         let signals = Signals::new([SIGTERM, SIGHUP, SIGINT, SIGTSTP, SIGCONT])
             .map_err(Error::io("signals", "handle"))?;
-        let inputs = Self {
-            receiver,
-            held,
-            parked,
-        };
-        let (held, parked) = (Arc::clone(&inputs.held), Arc::clone(&inputs.parked));
         let to = sender.clone();
         thread::spawn(move || read_signals(signals, &to));
-        thread::spawn(move || read_terminal(&sender, &held, &parked));
-        Ok(inputs)
+        Ok(Self {
+            sender,
+            receiver,
+            held: Arc::default(),
+            parked: Arc::default(),
+        })
+    }
+
+    /// Starts to listen to the terminal. Before, its answers to questions are others' to read.
+    pub(crate) fn listen(&self) {
+        let to = self.sender.clone();
+        let (held, parked) = (Arc::clone(&self.held), Arc::clone(&self.parked));
+        thread::spawn(move || read_terminal(&to, &held, &parked));
     }
 
     /// The stream itself.
@@ -75,9 +80,12 @@ impl Inputs {
 
     /// Leaves the terminal's input to somebody else while `work` is done.
     pub(crate) fn without<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.parked.store(false, Ordering::SeqCst);
         self.held.store(true, Ordering::SeqCst);
-        while !self.parked.load(Ordering::SeqCst) {
-            // A reader that waits for room would not hear.
+        let asked = Instant::now();
+        // A reader that has ended does not answer, nor is it in the way.
+        while !self.parked.load(Ordering::SeqCst) && asked.elapsed() < 5 * LOOK {
+            // One that waits for room would not hear.
             while self.receiver.try_recv().is_ok() {}
             thread::sleep(LOOK / 10);
         }
@@ -109,7 +117,6 @@ fn read_terminal(to: &Sender<Input>, held: &AtomicBool, parked: &AtomicBool) {
             thread::sleep(LOOK / 10);
             continue;
         }
-        parked.store(false, Ordering::SeqCst);
         let read = match event::poll(LOOK) {
             Ok(false) => continue,
             Ok(true) => event::read(),
@@ -122,8 +129,6 @@ fn read_terminal(to: &Sender<Input>, held: &AtomicBool, parked: &AtomicBool) {
         };
         let sent = input.map_or(Ok(()), |input| to.send(input));
         if gone || sent.is_err() {
-            // Whoever waits for the reader need not: there is none any more.
-            parked.store(true, Ordering::SeqCst);
             return;
         }
     }

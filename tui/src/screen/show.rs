@@ -99,13 +99,17 @@ impl Screen {
         let viewport = look.inline.map_or(Viewport::Fullscreen, Viewport::Inline);
         let mut app = App::new(folder, theme, steer);
         app.live = source.is_live();
+        if look.inline.is_some() {
+            app.advice = "";
+        }
         let refused = |error| Error::io("terminal", "use")(error);
         // Signals first: one that comes while the terminal is being taken is not missed.
+        let inputs = Inputs::start()?;
         let guard = TerminalGuard::enter(takes, farewell(&app)).map_err(refused)?;
         let backend = CrosstermBackend::new(stdout());
         let terminal =
             Terminal::with_options(backend, TerminalOptions { viewport }).map_err(refused)?;
-        let inputs = Inputs::start()?;
+        inputs.listen();
         let title = String::new();
         Ok(Self {
             app,
