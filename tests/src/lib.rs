@@ -8,3 +8,4 @@ pub mod gradient;
 pub mod parity;
 pub mod program;
 pub mod runs;
+pub mod terminal;

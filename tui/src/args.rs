@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::screen::Tone;
+
 /// Train, measure and understand parameter-efficient fine-tuning with Compacter.
 #[derive(Debug, Parser)]
 #[command(name = "compacter", version, propagate_version = true)]
@@ -21,6 +23,10 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Train as a configuration file says
     Train(Train),
+    /// Watch a run: on a terminal its dashboard, otherwise its lines
+    Watch(Watch),
+    /// Play a run's record back
+    Replay(Replay),
     /// Measure a run's checkpoint on one of its splits
     Eval(Eval),
     /// Answer the rows of a file with a run's checkpoint
@@ -54,9 +60,14 @@ pub(crate) struct Train {
     /// Print each event as one JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
-    /// Stay attached to the terminal (for Slurm and systemd)
+    /// Train in this process and print lines (for Slurm and systemd)
     #[arg(long)]
     pub(crate) foreground: bool,
+    #[command(flatten)]
+    pub(crate) look: Look,
+    /// Leave the terminal's session; output goes to this folder until the run has one
+    #[arg(long, hide = true, value_name = "FOLDER")]
+    pub(crate) own_session: Option<PathBuf>,
     /// Go on with a run; `--resume auto` starts it where there is none
     #[arg(long, value_name = "auto", num_args = 0..=1, default_missing_value = "", value_parser = ["", "auto"], hide_possible_values = true)]
     pub(crate) resume: Option<String>,
@@ -69,6 +80,51 @@ pub(crate) struct Train {
     /// Override a field, such as `train.learning_rate=1e-3`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) overrides: Vec<String>,
+}
+
+/// How the dashboard looks.
+#[derive(Debug, Args)]
+pub(crate) struct Look {
+    /// Draw a status card of so many lines in the scroll-back, not the whole screen
+    #[arg(long, value_name = "LINES", value_parser = clap::value_parser!(u16).range(1..=50))]
+    pub(crate) inline: Option<u16>,
+    /// Colours of the dashboard
+    #[arg(long, value_enum, default_value_t, value_name = "THEME")]
+    pub(crate) theme: Tone,
+    /// Draw with ASCII characters only
+    #[arg(long)]
+    pub(crate) ascii: bool,
+    /// Leave the mouse to the terminal
+    #[arg(long)]
+    pub(crate) no_mouse: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// The run's folder, or its name in `runs`; the newest run when left out
+    pub(crate) run: Option<PathBuf>,
+    /// Print a readable line for each event, also on a terminal
+    #[arg(long)]
+    pub(crate) plain: bool,
+    #[command(flatten)]
+    pub(crate) look: Look,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// The run's folder, or its name in `runs`; `demo` for the one that the program carries
+    pub(crate) run: PathBuf,
+    /// How many times as fast as it happened
+    #[arg(long, default_value_t = 1.0, value_parser = speed)]
+    pub(crate) speed: f64,
+    #[command(flatten)]
+    pub(crate) look: Look,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse().ok();
+    let speed = speed.filter(|speed: &f64| speed.is_finite() && *speed > 0.0);
+    speed.ok_or_else(|| "expected a number above 0".to_owned())
 }
 
 #[derive(Debug, Args)]

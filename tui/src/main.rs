@@ -6,6 +6,7 @@ mod log;
 mod output;
 mod print;
 mod report;
+mod screen;
 mod signals;
 mod threads;
 
@@ -16,15 +17,18 @@ use clap::{CommandFactory, Parser};
 use args::{Cli, Command};
 
 /// What the process's exit code says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Exit {
     /// Done.
     Done,
     /// Told to end; saved, to be gone on with.
     Interrupted,
-    /// Not done, which has been told.
-    NotDone,
-    /// Refused by the run, which has been told.
+    /// Not done, as has been told already.
+    Failed,
+    /// Refused by the run, as has been told already.
     Refused,
+    /// As a process did that did it for us.
+    As(u8),
 }
 
 fn main() -> ExitCode {
@@ -33,6 +37,8 @@ fn main() -> ExitCode {
     let done = |result: compacter_core::Result<()>| result.map(|()| Exit::Done);
     let result = match &cli.command {
         Command::Train(args) => commands::train::run(args),
+        Command::Watch(args) => commands::watch::run(args),
+        Command::Replay(args) => commands::replay::run(args),
         Command::Eval(args) => done(commands::eval::run(args)),
         Command::Predict(args) => done(commands::predict::run(args)),
         Command::Params(args) => done(commands::params::run(args)),
@@ -53,8 +59,9 @@ fn main() -> ExitCode {
         Ok(Exit::Done) => ExitCode::SUCCESS,
         // EX_TEMPFAIL of sysexits.h: try again later, which is what --resume does.
         Ok(Exit::Interrupted) => ExitCode::from(75),
-        Ok(Exit::NotDone) => ExitCode::from(1),
+        Ok(Exit::Failed) => ExitCode::FAILURE,
         Ok(Exit::Refused) => ExitCode::from(2),
+        Ok(Exit::As(code)) => ExitCode::from(code),
         Err(error) => {
             report::report(&error);
             ExitCode::from(report::code(&error))

@@ -66,7 +66,7 @@ fn tell(args: &Ctl, (request, envelope): (&Request, &Envelope), outcome: Outcome
     let exit = match accepted {
         Some(true) => Exit::Done,
         Some(false) => Exit::Refused,
-        None => Exit::NotDone,
+        None => Exit::Failed,
     };
     let text = message.clone().unwrap_or_else(|| "accepted".to_owned());
     if args.json {

@@ -34,6 +34,7 @@ pub(crate) fn run(args: &Fork) -> Result<Exit> {
         // The new run has no file but its own.
         file: None,
         format,
+        own_session: None,
     };
     train(config, Start::Resume, live)
 }

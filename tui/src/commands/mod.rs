@@ -6,5 +6,7 @@ pub(crate) mod fork;
 pub(crate) mod init;
 pub(crate) mod params;
 pub(crate) mod predict;
+pub(crate) mod replay;
 pub(crate) mod train;
 pub(crate) mod trained;
+pub(crate) mod watch;

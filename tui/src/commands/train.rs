@@ -1,4 +1,7 @@
-//! `compacter train`: trains, and prints what happens.
+//! `compacter train`: trains, and shows what happens.
+//!
+//! On a terminal the trainer is a process of its own, and this one watches it as
+//! `compacter watch` does. Otherwise it trains here and prints lines.
 
 use std::path::{Path, PathBuf};
 
@@ -14,9 +17,11 @@ use compacter_core::train::trainer::Outcome;
 use compacter_core::{Error, Result};
 use crossbeam_channel::Receiver;
 
+use super::watch;
 use crate::args::Train;
 use crate::output::{JsonSink, PlainSink};
-use crate::{Exit, print, signals, threads};
+use crate::screen::child::{self, Begun, OwnSession};
+use crate::{Exit, print, screen, signals, threads};
 
 /// How events are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +35,15 @@ pub(crate) fn run(args: &Train) -> Result<Exit> {
     if let Some(name) = &args.name {
         overrides.push(format!("name={}", serde_json::Value::from(name.as_str())));
     }
-    let watch = watch(&args.config, &overrides)?;
+    let own_session = match &args.own_session {
+        Some(folder) => Some(OwnSession::begin(folder)?),
+        None => None,
+    };
+    let lines = args.plain || args.json || args.foreground || own_session.is_some();
+    if !lines && screen::is_wanted() {
+        return on_screen(args, &overrides);
+    }
+    let watch = watch_file(&args.config, &overrides)?;
     // Loaded once the watch is on: no save can fall between.
     let config = RunConfig::load(&args.config, &overrides)?;
     let how = match (args.resume.as_deref(), args.fresh) {
@@ -48,13 +61,32 @@ pub(crate) fn run(args: &Train) -> Result<Exit> {
         watch,
         file: Some(args.config.clone()),
         format,
+        own_session,
     };
     train(config, how, live).map_err(|error| locate(error, &args.config, &overrides))
 }
 
+/// Starts the trainer as a process in its own session, and watches its run.
+fn on_screen(args: &Train, overrides: &[String]) -> Result<Exit> {
+    // Refused here as it would be there.
+    let config = RunConfig::load(&args.config, overrides)?;
+    match child::start()? {
+        Begun::Trains => {
+            let run = config.output.directory.join(&config.name);
+            screen::show(watch::watched(RunFolder::open(&run)?), &args.look)
+        }
+        Begun::Ended(status) => Ok(Exit::As(
+            status
+                .code()
+                .and_then(|code| u8::try_from(code).ok())
+                .unwrap_or(1),
+        )),
+    }
+}
+
 /// Watches the file that a run is started from, and the run's own copy. The watch is a
 /// thread, so the limit of threads comes first.
-fn watch(file: &Path, overrides: &[String]) -> Result<ConfigWatch> {
+fn watch_file(file: &Path, overrides: &[String]) -> Result<ConfigWatch> {
     let config = RunConfig::load(file, overrides)?;
     threads::limit(config.train.threads);
     let copy = RunFolder::config_path_of(&config);
@@ -69,6 +101,8 @@ pub(crate) struct Live {
     pub(crate) file: Option<PathBuf>,
     /// How events are printed.
     pub(crate) format: Format,
+    /// Where output goes until the run has a folder, if the run left the terminal.
+    pub(crate) own_session: Option<OwnSession>,
 }
 
 /// Trains a run to its end, or until a signal.
@@ -98,6 +132,9 @@ pub(crate) fn train(config: RunConfig, how: Start, live: Live) -> Result<Exit> {
         Err(Error::Cancelled) => return Ok(Exit::Interrupted),
         Err(error) => return Err(error),
     };
+    if let Some(own_session) = live.own_session {
+        own_session.settle(&folder)?;
+    }
     if let Some(file) = &live.file {
         trainer.keep_in_step(file, &given);
     }

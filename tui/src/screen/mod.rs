@@ -1,0 +1,46 @@
+//! The dashboard: a run as its folder tells it, on a terminal.
+//!
+//! ```text
+//! record ─▶ source ─▶ seen ─▶ app ─▶ draw ─▶ terminal
+//! keys, mouse, signals ─▶ input ─▶ app ─▶ wishes ─▶ show ─▶ { steer, process, editor, shell }
+//! ```
+//!
+//! It never holds a trainer: whatever happens to it, the run goes on.
+//!
+//! | file         | what                                                          |
+//! |--------------|---------------------------------------------------------------|
+//! | `wanted.rs`  | whether there is to be a screen at all                        |
+//! | `child.rs`   | starts the trainer in a session of its own                    |
+//! | `show.rs`    | the loop                                                      |
+//! | `guard.rs`   | the terminal, and its way back to what it was                 |
+//! | `input.rs`   | keys and signals, as one stream                               |
+//! | `keys.rs`    | the table of everything that can be done                      |
+//! | `app.rs`     | the screen's state                                            |
+//! | `overlay.rs` | help, palette, menus                                          |
+//! | `panel.rs`   | what a panel is                                               |
+//! | `draw.rs`    | draws                                                         |
+
+mod app;
+pub(crate) mod child;
+mod draw;
+mod guard;
+#[cfg_attr(not(test), expect(dead_code, reason = "for panels that show weights"))]
+mod heat;
+mod input;
+mod keys;
+mod layout;
+mod overlay;
+mod panel;
+mod process;
+mod seen;
+mod show;
+pub(crate) mod source;
+pub(crate) mod steer;
+mod theme;
+mod wanted;
+mod words;
+
+pub(crate) use process::{Life, Trainer};
+pub(crate) use show::{Watched, show};
+pub(crate) use theme::Tone;
+pub(crate) use wanted::is_wanted;
