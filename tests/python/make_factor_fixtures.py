@@ -1,8 +1,8 @@
 """Writes tests/fixtures/factors/cases.json: norm, drift and singular values by NumPy.
 
 A projection is the sum over i of kron(A[i], s[i] @ t[i]), built here and taken apart again.
-Entry k of A, s and t, counted from 0 over the whole array, is sin(a + b * k) with the a and
-b below; after the change, all of it times (1 + step * cos(k)).
+Entry k of A, s and t, counted from 0 over the whole array, is sin(a + b * k²) with the a
+and b below; after the change, all of it times (1 + step * cos(k)).
 """
 
 import json
@@ -61,7 +61,7 @@ def factors(n: int, rank: int, rows: int, columns: int, step: float) -> list[np.
 def entries(shape: tuple[int, ...], a: float, b: float, step: float) -> np.ndarray:
     """The array described above."""
     k = np.arange(np.prod(shape), dtype=np.float64)
-    return (np.sin(a + b * k) * (1.0 + step * np.cos(k))).reshape(shape)
+    return (np.sin(a + b * k * k) * (1.0 + step * np.cos(k))).reshape(shape)
 
 
 def built(slow: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:

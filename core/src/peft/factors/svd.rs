@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn the_parts_make_the_matrix_again_and_are_orthonormal() {
         for (rows, count) in [(5, 3), (3, 5), (4, 4), (1, 6), (6, 1)] {
-            let entry = |r: usize, c: usize| ((r * 7 + c * 3) as f64).sin();
+            let entry = |r: usize, c: usize| ((r * 7 + c * 3) as f64).powi(2).sin();
             let matrix: Columns = (0..count)
                 .map(|c| (0..rows).map(|r| entry(r, c)).collect())
                 .collect();

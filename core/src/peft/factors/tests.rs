@@ -264,7 +264,7 @@ impl Case {
     fn projection(&self, step: f64) -> KroneckerSum {
         let block = |shape: [usize; 3], a: f64, b: f64| {
             let count = u32::try_from(shape.iter().product::<usize>()).unwrap_or(0);
-            let entry = |k: f64| (a + b * k).sin() * (1.0 + step * k.cos());
+            let entry = |k: f64| (a + b * k * k).sin() * (1.0 + step * k.cos());
             let values = (0..count).map(|k| entry(f64::from(k))).collect();
             Block { shape, values }
         };

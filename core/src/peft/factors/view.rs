@@ -262,5 +262,13 @@ pub fn recorded(factors: &Factors, at: usize) -> Result<Option<KroneckerSum>> {
             read(&slow.ok_or_else(missing)?.entries)?
         }
     };
-    KroneckerSum::new(slow, fast).map(Some)
+    let sum = KroneckerSum::new(slow, fast)?;
+    if sum.shape() != projection.shape {
+        return Err(Error::Shape {
+            what: name.clone(),
+            expected: projection.shape.to_vec(),
+            found: sum.shape().to_vec(),
+        });
+    }
+    Ok(Some(sum))
 }
