@@ -72,7 +72,9 @@ fn append() {
     let events: Vec<Event> = (1..=200_000).map(step).collect();
     let mut view = RunView::default();
     let (start, count) = (Instant::now(), events.len());
-    events.into_iter().for_each(|event| view.push(event));
+    for event in events {
+        view.push(event);
+    }
     let each = start.elapsed().as_secs_f64() * 1e9 / count as f64;
     println!("push, one step           {each:8.1} ns");
 }

@@ -7,7 +7,7 @@ mod ways;
 use std::collections::BTreeMap;
 
 use compacter_core::event::{Eval, Event, Kind, SCHEMA, Step};
-use ratatui::buffer::Buffer;
+use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;
 
 use super::*;
@@ -104,6 +104,6 @@ fn text(chart: &Chart<'_>, width: u16, height: u16) -> String {
     let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
     chart.draw(buffer.area, &mut buffer);
     let cells = buffer.content.chunks(usize::from(width).max(1));
-    let lines = cells.map(|row| row.iter().map(|cell| cell.symbol()).collect::<String>());
+    let lines = cells.map(|row| row.iter().map(Cell::symbol).collect::<String>());
     lines.collect::<Vec<_>>().join("\n")
 }
