@@ -1,7 +1,7 @@
-//! What the program carries inside itself: lessons, and room for a small pretrained model.
+//! What the program carries inside itself: a small pretrained model, and lessons.
 //!
-//! Files are compiled in with the feature `embedded`; without it there are none. Who wrote
-//! the lessons stands beside them, in `core/assets`.
+//! Files are compiled in with the feature `embedded`; without it there are none. How the
+//! model was made and who wrote the lessons stands beside them, in `core/assets`.
 
 /// A model's files, by the names that a folder would give them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,28 @@ impl EmbeddedModel {
     }
 }
 
-/// The models there are: none yet. `core/examples/pretrain.rs` makes the first.
+/// The models there are.
+#[cfg(feature = "embedded")]
+pub const MODELS: &[EmbeddedModel] = &[EmbeddedModel {
+    name: "t5-nano",
+    files: &[
+        (
+            "config.json",
+            include_bytes!("../assets/t5-nano/config.json"),
+        ),
+        (
+            "tokenizer.json",
+            include_bytes!("../assets/t5-nano/tokenizer.json"),
+        ),
+        (
+            "model.safetensors",
+            include_bytes!("../assets/t5-nano/model.safetensors"),
+        ),
+    ],
+}];
+
+/// The models there are.
+#[cfg(not(feature = "embedded"))]
 pub const MODELS: &[EmbeddedModel] = &[];
 
 /// The lessons there are, the first one being where to start.
@@ -52,20 +73,6 @@ pub const LESSONS: &[Lesson] = &[
         labels: &["person", "place", "number", "time", "reason", "thing"],
         rows: include_bytes!("../assets/lessons/question.jsonl"),
     },
-    Lesson {
-        name: "topic",
-        labels: &[
-            "food",
-            "sport",
-            "health",
-            "money",
-            "nature",
-            "travel",
-            "technology",
-            "music",
-        ],
-        rows: include_bytes!("../assets/lessons/topic.jsonl"),
-    },
 ];
 
 /// The lessons there are.
@@ -76,7 +83,9 @@ pub const LESSONS: &[Lesson] = &[];
 #[must_use]
 pub(crate) fn unknown(kind: &str, name: &str, known: &[&str]) -> String {
     if known.is_empty() {
-        return format!("this program carries no {kind}, so there is no `{name}`");
+        return format!(
+            "this program was built without the feature `embedded`, so it carries no {kind} `{name}`"
+        );
     }
     format!(
         "there is no {kind} `{name}` in this program; there is {}",

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """What the frozen encoder of t5-nano knows of sentences, beside a bag of words.
 
-A logistic regression on the mean of the encoder's last states, and one on TF-IDF weighted
+A logistic regression on the encoder's last states over a sentence, and one on TF-IDF weighted
 words, both trained on the same 512 sentences (three draws) and measured on the validation
-set. Random weights of the same shape are the floor.
+set. The states are pooled by their mean alone, and by mean and maximum side by side (Howard
+and Ruder, arXiv:1801.06146, section 3.3, "concat pooling"). Random weights of the same shape
+are the floor.
 
     COMPACTER_SHARED=… python tests/live/nano_probe.py [folder …]
 
@@ -44,9 +46,10 @@ def read(path: Path) -> Rows:
 
 
 class Encoder:
-    """Mean of the last states of a T5's encoder."""
+    """Last states of a T5's encoder, pooled over a sentence."""
 
-    def __init__(self, folder: Path, random: bool) -> None:
+    def __init__(self, folder: Path, random: bool, maximum: bool) -> None:
+        self.maximum = maximum
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
         model = T5ForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
         if random:
@@ -61,7 +64,10 @@ class Encoder:
             batch = self.tokenizer(texts[start : start + 64], padding=True, truncation=True, max_length=96, return_tensors="pt")
             states = self.encoder(input_ids=batch.input_ids, attention_mask=batch.attention_mask).last_hidden_state
             mask = batch.attention_mask.unsqueeze(-1)
-            parts.append(((states * mask).sum(1) / mask.sum(1)).numpy())
+            pooled = [(states * mask).sum(1) / mask.sum(1)]
+            if self.maximum:
+                pooled.append(states.masked_fill(mask == 0, -torch.inf).max(1).values)
+            parts.append(torch.cat(pooled, 1).numpy())
         return np.concatenate(parts)
 
 
@@ -82,8 +88,11 @@ def bag_of_words(train: Rows, test: Rows) -> float:
 def main() -> None:
     shared = Path(os.environ["COMPACTER_SHARED"]) / "data"
     folders = [Path(name) for name in sys.argv[1:]] or [NANO]
-    encoders = {f"frozen encoder, {folder.name}": Encoder(folder, random=False) for folder in folders}
-    encoders["frozen encoder, random weights"] = Encoder(folders[0], random=True)
+    encoders = {}
+    for pooling, maximum in (("mean", False), ("mean and maximum", True)):
+        for folder in folders:
+            encoders[f"{folder.name}, {pooling}"] = Encoder(folder, random=False, maximum=maximum)
+        encoders[f"random weights, {pooling}"] = Encoder(folders[0], random=True, maximum=maximum)
     rows = {name: (lambda train, test, e=encoder: probe(e, train, test)) for name, encoder in encoders.items()}
     rows["bag of words (TF-IDF)"] = bag_of_words
     print("| | " + " | ".join(f"{task}: seeds {' / '.join(map(str, SEEDS))}, mean" for task in TASKS) + " |")

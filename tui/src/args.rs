@@ -15,13 +15,14 @@ use crate::screen::Tone;
                         75 told to end; saved, go on with --resume"
 )]
 pub(crate) struct Cli {
+    /// What to do; left out, `train` without a configuration
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Train as a configuration file says
+    /// Train as a configuration file says, or a first lesson without one
     Train(Train),
     /// Watch a run: on a terminal its dashboard, otherwise its lines
     Watch(Watch),
@@ -46,14 +47,14 @@ pub(crate) enum Command {
     },
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a flag that is given or not"
 )]
 pub(crate) struct Train {
-    /// The configuration file (see `compacter init`)
-    pub(crate) config: PathBuf,
+    /// The configuration file; left out, what `compacter init` writes
+    pub(crate) config: Option<PathBuf>,
     /// Print a readable line for each event
     #[arg(long, conflicts_with = "json")]
     pub(crate) plain: bool,
@@ -83,7 +84,7 @@ pub(crate) struct Train {
 }
 
 /// How the dashboard looks.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Look {
     /// Draw a status card of so many lines in the scroll-back, not the whole screen
     #[arg(long, value_name = "LINES", value_parser = clap::value_parser!(u16).range(1..=50))]

@@ -1,6 +1,7 @@
 //! The `compacter` command: train, measure and understand parameter-efficient fine-tuning.
 
 mod args;
+mod asking;
 mod commands;
 mod log;
 mod output;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use args::{Cli, Command};
+use args::{Cli, Command, Train};
 
 /// What the process's exit code says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +36,8 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     log::install();
     let done = |result: compacter_core::Result<()>| result.map(|()| Exit::Done);
-    let result = match &cli.command {
+    let first = Command::Train(Train::default());
+    let result = match cli.command.as_ref().unwrap_or(&first) {
         Command::Train(args) => commands::train::run(args),
         Command::Watch(args) => commands::watch::run(args),
         Command::Replay(args) => commands::replay::run(args),

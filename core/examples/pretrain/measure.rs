@@ -11,8 +11,8 @@ use compacter_core::model::{Answer, Model, Pass, Placement};
 use compacter_core::random::Key;
 
 use crate::corpus::Corpus;
-use crate::corrupt::{Passage, Pieces, spans};
 use crate::corpus::HELD_OUT;
+use crate::corrupt::{Passage, Pieces, spans};
 use crate::run::held_out;
 use crate::vocabulary::ENTRIES;
 

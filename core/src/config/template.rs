@@ -1,24 +1,37 @@
 //! The commented configuration that new users start from.
 
-/// The text of a configuration that says of every setting what it does.
+use std::path::Path;
+
+use super::RunConfig;
+use crate::Result;
+
+/// What messages call a configuration that stands in no file.
+const INSIDE: &str = "the first lesson";
+
+/// The text of a configuration that says of every setting what it does: a run that needs
+/// no download.
 ///
-/// It is read as it stands: what is not commented out has its default value, but for the
-/// name, the model and the task, which have none.
+/// It is read as it stands. Name, model and task have no default; where another setting
+/// that is not commented out differs from its default, its comment says so.
 #[must_use]
 pub fn template() -> String {
     include_str!("../../assets/template.toml").to_owned()
+}
+
+/// The run that the template describes, with `--set` values laid over it.
+///
+/// # Errors
+/// As [`RunConfig::parse`], for what the `--set` values do.
+pub fn first_lesson(overrides: &[String]) -> Result<RunConfig> {
+    RunConfig::parse(Path::new(INSIDE), &template(), overrides)
 }
 
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
-    use std::path::Path;
-
     use super::*;
-    use crate::config::{
-        EvalConfig, MethodConfig, OutputConfig, RunConfig, TrainConfig, WatchConfig, schema,
-    };
+    use crate::config::{EvalConfig, MethodConfig, OutputConfig, TrainConfig, WatchConfig, schema};
 
     fn parse(text: &str) -> RunConfig {
         RunConfig::parse(Path::new("run.toml"), text, &[]).unwrap()
@@ -43,10 +56,26 @@ mod tests {
     }
 
     #[test]
-    fn the_template_is_the_defaults() {
+    fn what_the_template_sets_is_the_default_or_says_that_it_is_not() {
         let config = parse(&template());
-        assert_eq!(config.method, MethodConfig::default());
-        assert_eq!(config.train, TrainConfig::default());
+        let mut changed = Vec::new();
+        for (table, line) in settings() {
+            let (key, _) = line.split_once(" = ").unwrap();
+            if line.contains("default ") {
+                changed.push(format!("{table}.{key}"));
+            }
+        }
+        assert_eq!(changed, ["method.reduction_factor", "train.learning_rate"]);
+        let method = MethodConfig {
+            reduction_factor: config.method.reduction_factor,
+            ..MethodConfig::default()
+        };
+        assert_eq!(config.method, method);
+        let train = TrainConfig {
+            learning_rate: config.train.learning_rate,
+            ..TrainConfig::default()
+        };
+        assert_eq!(config.train, train);
         assert_eq!(config.eval, EvalConfig::default());
         assert_eq!(config.output, OutputConfig::default());
         assert_eq!(config.watch, WatchConfig::default());
@@ -79,23 +108,33 @@ mod tests {
             let (value, _) = value.split_once("  # ").unwrap();
             let set = format!("{table}.{key}={}", value.trim());
             let set = set.trim_start_matches('.').to_owned();
+            let mut text = template();
             let mut sets = vec![set.clone()];
+            if table == "task" && !["name", "max_train_samples", "max_length"].contains(&key) {
+                // A task of files, instead of the known one.
+                text = text.replace("\nname = \"lesson:", "\n# name = \"lesson:");
+                let described = [
+                    "kind=classification",
+                    "train=a.tsv",
+                    "text=['s']",
+                    "label=l",
+                ];
+                sets.splice(0..0, described.map(|set| format!("task.{set}")));
+            }
             match set.as_str() {
-                s if s.starts_with("task.name") => continue, // instead of what is there
-                s if s.starts_with("task.validation_fraction") => continue, // likewise
                 s if s.starts_with("task.max_target_length") => {
                     sets.push("task.kind=text-to-text".to_owned());
-                    sets.push("task.labels=[]".to_owned());
                 }
                 s if ["alpha", "targets", "dropout"]
                     .iter()
                     .any(|key| s.starts_with(&format!("method.{key}="))) =>
                 {
                     sets.push("method.kind=lora".to_owned());
+                    text = text.replace("\nreduction_factor", "\n# reduction_factor");
                 }
                 _ => {}
             }
-            RunConfig::parse(Path::new("run.toml"), &template(), &sets)
+            RunConfig::parse(Path::new("run.toml"), &text, &sets)
                 .unwrap_or_else(|error| panic!("{set}: {error}"));
         }
     }

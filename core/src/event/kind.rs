@@ -103,7 +103,7 @@ pub enum Kind {
 }
 
 /// Names of the known kinds, as they are written.
-const KNOWN: [&str; 14] = [
+const KNOWN: [&str; 15] = [
     "started",
     "step",
     "eval",

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use compacter_core::cancel::CancelToken;
-use compacter_core::config::{RunConfig, locate};
+use compacter_core::config::{RunConfig, locate, template};
 use compacter_core::event::Bus;
 use compacter_core::run::watch::{ConfigWatch, Reload};
 use compacter_core::run::{RunFolder, Start};
@@ -30,9 +30,59 @@ pub(crate) enum Format {
     Json,
 }
 
+/// Where a run's configuration comes from.
+enum Source<'a> {
+    File(&'a Path),
+    /// The first lesson, which stands in the program itself.
+    FirstLesson,
+}
+
+impl Source<'_> {
+    fn load(&self, overrides: &[String]) -> Result<RunConfig> {
+        match self {
+            Self::File(path) => RunConfig::load(path, overrides),
+            Self::FirstLesson => template::first_lesson(overrides),
+        }
+    }
+
+    /// Gives a refusal its place in the file, where there is one.
+    fn locate(&self, error: Error, overrides: &[String]) -> Error {
+        match self {
+            Self::File(path) => locate(error, path, overrides),
+            Self::FirstLesson => error,
+        }
+    }
+
+    /// Watches the file that a run is started from, and the run's own copy. The watch is a
+    /// thread, so the limit of threads comes first.
+    fn watch(&self, overrides: &[String]) -> Result<ConfigWatch> {
+        let config = self.load(overrides)?;
+        threads::limit(config.train.threads);
+        let copy = RunFolder::config_path_of(&config);
+        match self {
+            Self::File(path) => ConfigWatch::start(&[path.to_path_buf(), copy], overrides),
+            Self::FirstLesson => ConfigWatch::start(&[copy], overrides),
+        }
+    }
+}
+
 pub(crate) fn run(args: &Train) -> Result<Exit> {
+    let source = match &args.config {
+        Some(path) => Source::File(path),
+        None => Source::FirstLesson,
+    };
+    let how = match (args.resume.as_deref(), args.fresh) {
+        (Some("auto"), _) => Start::ResumeAuto,
+        (Some(_), _) => Start::Resume,
+        (None, true) => Start::Fresh,
+        (None, false) => Start::New,
+    };
     let mut overrides = args.overrides.clone();
-    if let Some(name) = &args.name {
+    let mut name = args.name.clone();
+    if args.name.is_none() && args.config.is_none() && how == Start::New {
+        name = Some(unused_name(&source.load(&overrides)?));
+    }
+    if let Some(name) = &name {
         overrides.push(format!("name={}", serde_json::Value::from(name.as_str())));
     }
     let own_session = match &args.own_session {
@@ -41,17 +91,14 @@ pub(crate) fn run(args: &Train) -> Result<Exit> {
     };
     let lines = args.plain || args.json || args.foreground || own_session.is_some();
     if !lines && screen::is_wanted() {
-        return on_screen(args, &overrides);
+        // Refused here as it would be there.
+        let config = source.load(&overrides)?;
+        let given = name.filter(|_| args.name.is_none());
+        return on_screen(&config, given.as_deref(), args);
     }
-    let watch = watch_file(&args.config, &overrides)?;
+    let watch = source.watch(&overrides)?;
     // Loaded once the watch is on: no save can fall between.
-    let config = RunConfig::load(&args.config, &overrides)?;
-    let how = match (args.resume.as_deref(), args.fresh) {
-        (Some("auto"), _) => Start::ResumeAuto,
-        (Some(_), _) => Start::Resume,
-        (None, true) => Start::Fresh,
-        (None, false) => Start::New,
-    };
+    let config = source.load(&overrides)?;
     let format = if args.json {
         Format::Json
     } else {
@@ -59,18 +106,22 @@ pub(crate) fn run(args: &Train) -> Result<Exit> {
     };
     let live = Live {
         watch,
-        file: Some(args.config.clone()),
+        file: args.config.clone(),
         format,
         own_session,
     };
-    train(config, how, live).map_err(|error| locate(error, &args.config, &overrides))
+    let folder = config.output.directory.join(&config.name);
+    let exit = train(config, how, live).map_err(|error| source.locate(error, &overrides))?;
+    if args.config.is_none() && exit == Exit::Done && format == Format::Plain {
+        invite(&folder)?;
+    }
+    Ok(exit)
 }
 
-/// Starts the trainer as a process in its own session, and watches its run.
-fn on_screen(args: &Train, overrides: &[String]) -> Result<Exit> {
-    // Refused here as it would be there.
-    let config = RunConfig::load(&args.config, overrides)?;
-    match child::start()? {
+/// Starts the trainer as a process in its own session, and watches its run. `name` is the
+/// run's, where neither file nor arguments say it.
+fn on_screen(config: &RunConfig, name: Option<&str>, args: &Train) -> Result<Exit> {
+    match child::start(name)? {
         Begun::Trains => {
             let run = config.output.directory.join(&config.name);
             screen::show(watch::watched(RunFolder::open(&run)?), &args.look)
@@ -84,13 +135,22 @@ fn on_screen(args: &Train, overrides: &[String]) -> Result<Exit> {
     }
 }
 
-/// Watches the file that a run is started from, and the run's own copy. The watch is a
-/// thread, so the limit of threads comes first.
-fn watch_file(file: &Path, overrides: &[String]) -> Result<ConfigWatch> {
-    let config = RunConfig::load(file, overrides)?;
-    threads::limit(config.train.threads);
-    let copy = RunFolder::config_path_of(&config);
-    ConfigWatch::start(&[file.to_path_buf(), copy], overrides)
+/// The configuration's name, numbered where an earlier run has it: who asks for a first
+/// lesson again wants to see it again.
+fn unused_name(config: &RunConfig) -> String {
+    let taken = |name: &str| config.output.directory.join(name).exists();
+    let numbered = (2u32..).map(|number| format!("{}-{number}", config.name));
+    let mut names = std::iter::once(config.name.clone()).chain(numbered);
+    names.find(|name| !taken(name)).unwrap_or_default()
+}
+
+/// Says what can be done with a first run.
+fn invite(folder: &Path) -> Result<()> {
+    let folder = folder.display();
+    print::line(&format!(
+        "ask it:      echo '{{\"text\": \"a lovely, cheerful little book\"}}' | compacter predict {folder}"
+    ))?;
+    print::line("change it:   compacter init run.toml, edit it, compacter train run.toml")
 }
 
 /// What is live while a run goes on, and how it is shown.

@@ -14,7 +14,7 @@ use crate::Exit;
 use crate::args::Watch;
 use crate::output::PlainSink;
 use crate::screen::source::Source;
-use crate::screen::steer::Unsteered;
+use crate::screen::steer::Steered;
 use crate::screen::{self, Life, Trainer, Watched};
 
 /// Folder of the runs, where nothing else is said.
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Watch) -> Result<Exit> {
 pub(crate) fn watched(folder: RunFolder) -> Watched {
     Watched {
         source: Source::of(&folder),
-        steer: Box::new(Unsteered(folder.clone())),
+        steer: Box::new(Steered::new(folder.clone())),
         folder,
     }
 }

@@ -148,8 +148,13 @@ impl App {
         });
     }
 
-    /// Lets messages go that stood long enough; says whether one did.
+    /// Tells what came back of commands, and lets messages go that stood long enough; says
+    /// whether there is something new to see.
     pub(crate) fn tick(&mut self) -> bool {
+        if let Some(message) = self.steer.unheard() {
+            self.tell(message, true);
+            return true;
+        }
         let over = |toast: &Toast| toast.until <= Instant::now();
         self.toast.take_if(|toast| over(toast)).is_some()
     }

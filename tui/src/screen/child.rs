@@ -40,17 +40,18 @@ pub(crate) enum Begun {
 }
 
 /// Starts this command again as a process in its own session, and waits until it has the
-/// run's folder; until then its output is ours.
+/// run's folder; until then its output is ours. `name` is the run's, where the arguments do
+/// not say it.
 ///
 /// # Errors
 /// Fails if the process cannot be started.
-pub(crate) fn start() -> Result<Begun> {
+pub(crate) fn start(name: Option<&str>) -> Result<Begun> {
     let told_to_end = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         flag::register(signal, Arc::clone(&told_to_end)).map_err(Error::io("signals", "handle"))?;
     }
     let place = Place::make()?;
-    let mut child = place.spawn()?;
+    let mut child = place.spawn(name)?;
     let mut output = [
         Relay::new(place.out(), Box::new(io::stdout())),
         Relay::new(place.err(), Box::new(io::stderr())),
@@ -111,15 +112,18 @@ impl Place {
         self.folder.join("err")
     }
 
-    fn spawn(&self) -> Result<Child> {
+    fn spawn(&self, name: Option<&str>) -> Result<Child> {
         let create = |path: PathBuf| File::create(&path).map_err(Error::io(&path, "create"));
         let program = env::current_exe().map_err(Error::io("program", "find"))?;
         let mut arguments = env::args_os().skip(1);
-        let command = arguments.next();
+        // Without any the program trains.
+        let command = arguments.next().unwrap_or_else(|| "train".into());
+        let name = name.map(|name| format!("--name={name}"));
         Command::new(&program)
-            .args(command)
+            .arg(command)
             .arg("--own-session")
             .arg(&self.folder)
+            .args(name)
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(create(self.out())?)

@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_lesson_can_be_cut_short() {
-        assert_eq!(load("lesson:topic", Some(16)).unwrap().train.len(), 16);
+        assert_eq!(load("lesson:order", Some(16)).unwrap().train.len(), 16);
     }
 
     #[test]
