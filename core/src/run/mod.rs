@@ -10,7 +10,7 @@
 //!     index.json                  which checkpoints are last and best
 //!     step-000200/
 //!       trained.safetensors       the trained tensors
-//!       optimizer.safetensors     the optimizer's tensors
+//!       optimizer.safetensors     the optimizer's, and values at the last snapshot
 //!       state.json                everything else that training goes on from
 //! ```
 //!
