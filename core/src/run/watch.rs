@@ -153,13 +153,11 @@ impl ConfigWatch {
             woken: events.as_ref().map_or_else(never, |_| woken),
             stopped,
             reports,
+            events,
         };
         let thread = std::thread::Builder::new()
             .name("config-watch".to_owned())
-            .spawn(move || {
-                let _events = events;
-                looker.run();
-            })
+            .spawn(move || looker.run())
             .map_err(Error::io("config-watch", "start a thread"))?;
         Ok(Self {
             reloads,
@@ -188,12 +186,16 @@ struct Looker {
     woken: Receiver<()>,
     stopped: Receiver<()>,
     reports: Sender<Reload>,
+    events: Option<Listening>,
 }
 
 impl Looker {
     /// Looks at the files until the watch is dropped.
     fn run(mut self) {
         loop {
+            if let Some(events) = &mut self.events {
+                events.catch_up();
+            }
             let looks: Vec<Look> = self
                 .files
                 .iter_mut()
@@ -268,14 +270,44 @@ impl Closed {
     }
 }
 
+/// The operating system's events, while it is held.
+struct Listening {
+    watcher: RecommendedWatcher,
+    /// Folders that are not there yet: a new run's own is made after the watch begins.
+    missing: Vec<PathBuf>,
+}
+
+impl Listening {
+    /// Watches what has appeared. Before that, looking finds what happens there.
+    fn catch_up(&mut self) {
+        let watcher = &mut self.watcher;
+        self.missing.retain(|folder| {
+            if !folder.exists() {
+                return true;
+            }
+            if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
+                tell_unwatched(folder, &error);
+            }
+            false
+        });
+    }
+}
+
+fn tell_unwatched(what: &Path, error: &notify::Error) {
+    tracing::warn!(
+        "{}: cannot be watched ({error}); looking at it every two seconds",
+        what.display()
+    );
+}
+
 /// Asks the operating system to wake the watch when something happens to the files.
-fn listen(paths: &[PathBuf], closed: &[Closed], wake: Sender<()>) -> Option<RecommendedWatcher> {
+fn listen(paths: &[PathBuf], closed: &[Closed], wake: Sender<()>) -> Option<Listening> {
     let names: Vec<(Vec<OsString>, Closed)> = paths
         .iter()
         .map(|path| places(std::slice::from_ref(path)).1)
         .zip(closed.iter().cloned())
         .collect();
-    let (folders, _) = places(paths);
+    let folders = places(paths).0;
     let handler = move |event: notify::Result<Event>| {
         let concerns = match &event {
             Ok(event) => {
@@ -294,22 +326,15 @@ fn listen(paths: &[PathBuf], closed: &[Closed], wake: Sender<()>) -> Option<Reco
             let _ = wake.try_send(());
         }
     };
-    let unwatched = |what: &Path, error: &notify::Error| {
-        tracing::warn!(
-            "{}: cannot be watched ({error}); looking at it every two seconds",
-            what.display()
-        );
-    };
-    let mut watcher = notify::recommended_watcher(handler)
-        .inspect_err(|error| unwatched(Path::new("configuration"), error))
+    let watcher = notify::recommended_watcher(handler)
+        .inspect_err(|error| tell_unwatched(Path::new("configuration"), error))
         .ok()?;
-    // A new run's folder is not there yet; looking will find it.
-    for folder in folders.iter().filter(|folder| folder.exists()) {
-        if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
-            unwatched(folder, &error);
-        }
-    }
-    Some(watcher)
+    let mut listening = Listening {
+        watcher,
+        missing: folders,
+    };
+    listening.catch_up();
+    Some(listening)
 }
 
 /// Folders to watch and names to look out for: of the files, and of what they link to.

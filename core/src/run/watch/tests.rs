@@ -234,6 +234,28 @@ fn two_files_are_watched_and_one_may_appear_later() {
 }
 
 #[test]
+fn a_folder_that_appears_later_is_watched_from_then_on() {
+    let pace = Pace {
+        idle: Duration::from_millis(100),
+        // Only what is known to have been closed is reported in time.
+        doubtful: Duration::from_hours(1),
+        ..PACE
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("runs/config.toml");
+    let watch = ConfigWatch::start_at(pace, std::slice::from_ref(&path), &[]).unwrap();
+    fs::create_dir(folder.path().join("runs")).unwrap();
+    let start = Instant::now();
+    for save in 1.. {
+        assert!(start.elapsed() < PATIENCE);
+        fs::write(&path, text(&format!("{save}e-4"))).unwrap();
+        if watch.receiver().recv_timeout(2 * SILENCE).is_ok() {
+            break;
+        }
+    }
+}
+
+#[test]
 fn files_saved_at_the_same_moment_are_reported_together() {
     let folder = tempfile::tempdir().unwrap();
     let paths = ["run.toml", "config.toml"].map(|name| folder.path().join(name));
