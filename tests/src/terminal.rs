@@ -1,6 +1,7 @@
 //! The program on a terminal: a pseudo-terminal with somebody who types and looks.
 
 use std::io::{Read, Write};
+use std::num::NonZero;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -83,7 +84,7 @@ impl Terminal {
             .slave
             .spawn_command(builder)
             .expect("the program starts");
-        let screen = Parser::new(32, 100, 0);
+        let screen = Parser::new(cells(32), cells(100), 0);
         let seen = Arc::new(Mutex::new(Seen {
             screen,
             bytes: Vec::new(),
@@ -191,7 +192,9 @@ impl Terminal {
             .resize(size(width, height))
             .expect("a terminal has any size");
         let mut seen = self.seen.lock().expect("nobody panics with it");
-        seen.screen.screen_mut().set_size(height, width);
+        seen.screen
+            .screen_mut()
+            .set_size(cells(height), cells(width));
     }
 
     /// Sends the program a signal by its name.
@@ -287,4 +290,8 @@ fn size(width: u16, height: u16) -> PtySize {
         pixel_width: 0,
         pixel_height: 0,
     }
+}
+
+fn cells(count: u16) -> NonZero<u16> {
+    NonZero::new(count).expect("a screen has cells")
 }
