@@ -1,7 +1,7 @@
 //! The program on a terminal: a pseudo-terminal with somebody who types and looks.
 
 use std::io::{Read, Write};
-use std::num::NonZeroU16;
+use std::num::NonZero;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -251,8 +251,9 @@ impl Terminal {
             let output = Command::new("stty").arg("-a").arg("-F").arg(name).output();
             let modes =
                 String::from_utf8_lossy(&output.expect("there is stty").stdout).into_owned();
-            for mode in [" icanon", " echo ", " isig", " icrnl"] {
-                assert!(modes.contains(mode), "no{mode} in {modes}");
+            for mode in ["icanon", "echo", "isig", "icrnl"] {
+                let is_set = modes.split_whitespace().any(|word| word == mode);
+                assert!(is_set, "no {mode} in {modes}");
             }
         }
     }
@@ -292,6 +293,6 @@ fn size(width: u16, height: u16) -> PtySize {
     }
 }
 
-fn cells(count: u16) -> NonZeroU16 {
-    NonZeroU16::new(count).expect("a terminal has cells")
+fn cells(count: u16) -> NonZero<u16> {
+    NonZero::new(count).expect("a screen has cells")
 }

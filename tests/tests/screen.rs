@@ -73,7 +73,11 @@ impl Trained {
         for event in history.events() {
             let own = matches!(
                 event.kind,
-                Kind::Started(_) | Kind::Step(_) | Kind::Eval(_) | Kind::Checkpoint { .. }
+                Kind::Started(_)
+                    | Kind::Step(_)
+                    | Kind::Eval(_)
+                    | Kind::Factors(_)
+                    | Kind::Checkpoint { .. }
             );
             assert!(own, "{event:?}");
         }

@@ -136,7 +136,9 @@ impl App {
         if restarted {
             self.seen = Seen::new(&self.folder.name());
         }
-        events.iter().for_each(|event| self.seen.apply(event));
+        for event in events {
+            self.seen.apply(event);
+        }
     }
 
     /// Tells something for a while.
@@ -216,15 +218,12 @@ impl App {
             return Wish::None;
         };
         self.focus = panel;
-        let answer = match scroll {
-            Some(id) => self.panel_on(id),
-            None => {
-                let (x, y) = (
-                    at.x.saturating_sub(area.x + 1),
-                    at.y.saturating_sub(area.y + 1),
-                );
-                self.with_panel(|panel, context| panel.click(x, y, context))
-            }
+        let answer = if let Some(id) = scroll {
+            self.panel_on(id)
+        } else {
+            let x = at.x.saturating_sub(area.x + 1);
+            let y = at.y.saturating_sub(area.y + 1);
+            self.with_panel(|panel, context| panel.click(x, y, context))
         };
         self.answered(answer)
     }

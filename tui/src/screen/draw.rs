@@ -137,7 +137,7 @@ fn title(app: &App, width: u16) -> Line<'static> {
         used += span.width();
         used <= usize::from(width)
     };
-    Line::from_iter(spans.into_iter().take_while(fits))
+    spans.into_iter().take_while(fits).collect()
 }
 
 /// The labels of the tabs, with where each begins.

@@ -48,7 +48,7 @@ pub(crate) enum Glyphs {
 }
 
 /// How everything is drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Theme {
     /// The theme.
     pub(crate) tone: Tone,
@@ -95,15 +95,18 @@ impl Theme {
     }
 
     /// The next theme.
-    pub(crate) fn next(mut self) -> Self {
-        self.tone = match self.tone {
+    pub(crate) fn next(&self) -> Self {
+        let tone = match self.tone {
             _ if self.colourless => Tone::Mono,
             Tone::Auto => Tone::Dark,
             Tone::Dark => Tone::Light,
             Tone::Light => Tone::Mono,
             Tone::Mono => Tone::Auto,
         };
-        self
+        Self {
+            tone,
+            ..self.clone()
+        }
     }
 
     /// Text.
@@ -148,7 +151,7 @@ impl Theme {
 
     /// What is chosen of several.
     pub(crate) fn chosen(&self) -> Style {
-        Style::new().add_modifier(Modifier::REVERSED)
+        self.text().add_modifier(Modifier::REVERSED)
     }
 
     /// The frame of a panel.

@@ -82,7 +82,7 @@ fn typed(theme: &Theme, before: &'static str, text: &str) -> Line<'static> {
     ])
 }
 
-fn explained(theme: &Theme, key: String, text: &str) -> Line<'static> {
+fn explained(theme: &Theme, key: &str, text: &str) -> Line<'static> {
     Line::from(vec![
         Span::styled(format!("{key:<14}"), theme.strong()),
         Span::raw(text.to_owned()),
@@ -90,11 +90,10 @@ fn explained(theme: &Theme, key: String, text: &str) -> Line<'static> {
 }
 
 fn quit(theme: &Theme) -> Vec<Line<'static>> {
-    let detach = "detach; training goes on".to_owned();
-    let mut lines = vec![explained(theme, "Enter d".to_owned(), &detach)];
+    let mut lines = vec![explained(theme, "Enter d", "detach; training goes on")];
     let others = valid(&[Place::Quitting]);
-    lines.extend(others.map(|action| explained(theme, action.key_names(), action.help)));
-    lines.push(explained(theme, "Esc".to_owned(), "stay"));
+    lines.extend(others.map(|action| explained(theme, &action.key_names(), action.help)));
+    lines.push(explained(theme, "Esc", "stay"));
     lines
 }
 
@@ -102,8 +101,8 @@ fn confirmation(theme: &Theme, confirm: &Confirm) -> Vec<Line<'static>> {
     vec![
         Line::styled(confirm.words.clone(), theme.warning()),
         Line::raw(confirm.help),
-        explained(theme, format!("Enter {}", confirm.key), "do it"),
-        explained(theme, "Esc".to_owned(), "do not"),
+        explained(theme, &format!("Enter {}", confirm.key), "do it"),
+        explained(theme, "Esc", "do not"),
     ]
 }
 
@@ -115,9 +114,9 @@ fn rating(theme: &Theme, rate: Rate) -> Vec<Line<'static>> {
         theme.warning(),
     )];
     let keys = valid(&[Place::Rating]);
-    lines.extend(keys.map(|action| explained(theme, action.key_names(), action.help)));
-    lines.push(explained(theme, "Enter".to_owned(), "bring it into force"));
-    lines.push(explained(theme, "Esc".to_owned(), "leave it as it is"));
+    lines.extend(keys.map(|action| explained(theme, &action.key_names(), action.help)));
+    lines.push(explained(theme, "Enter", "bring it into force"));
+    lines.push(explained(theme, "Esc", "leave it as it is"));
     lines
 }
 
