@@ -205,7 +205,10 @@ fn ctrl_z_gives_the_terminal_back_and_fg_takes_it_again() {
 #[test]
 fn a_panic_in_drawing_restores_the_terminal_and_leaves_the_run() {
     let run = Trained::new();
-    let mut terminal = run.train(&[], &[("COMPACTER_TEST_PANIC", "1")]);
+    let mut terminal = run.train(
+        &[],
+        &[("COMPACTER_TEST_PANIC", "1"), ("RUST_BACKTRACE", "0")],
+    );
     assert!(!terminal.wait().success());
     terminal.assert_whole();
     terminal.until("a test asked for a panic");

@@ -16,6 +16,7 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event::{DisableMouseCapture, EnableMouseCapture};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::SetTitle;
+use ratatui::layout::{Position, Rect};
 use ratatui::{Terminal, TerminalOptions, Viewport};
 use signal_hook::consts::{SIGCONT, SIGTSTP};
 use signal_hook::low_level::emulate_default_handler;
@@ -259,6 +260,17 @@ impl Screen {
         self.grant(wish)
     }
 
+    /// Draws everything at the next opportunity, whatever the terminal shows now.
+    ///
+    /// `Terminal::clear` asks the terminal where its cursor is, which not every one answers
+    /// and for which the input has to be quiet; a change of size does not, on a whole screen.
+    fn anew(&mut self) -> io::Result<()> {
+        let size = self.terminal.size()?;
+        let terminal = &mut self.terminal;
+        self.inputs
+            .without(|| terminal.resize(Rect::from((Position::ORIGIN, size))))
+    }
+
     fn grant(&mut self, wish: Wish) -> io::Result<Option<Left>> {
         match wish {
             Wish::None => {}
@@ -277,18 +289,18 @@ impl Screen {
                 self.guard.lend();
                 self.inputs.without(|| emulate_default_handler(SIGTSTP))?;
                 self.guard.take()?;
-                self.terminal.clear()?;
+                self.anew()?;
             }
             Wish::Edit => {
                 self.guard.lend();
                 let edited = self.inputs.without(|| edit(&self.app.folder.config_path()));
                 self.guard.take()?;
-                self.terminal.clear()?;
+                self.anew()?;
                 if let Err(error) = edited {
                     self.app.tell(error, true);
                 }
             }
-            Wish::Redraw => self.terminal.clear()?,
+            Wish::Redraw => self.anew()?,
             Wish::Mouse => {
                 self.mouse = !self.mouse;
                 if self.mouse {

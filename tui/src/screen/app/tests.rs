@@ -29,6 +29,16 @@ impl Steer for Noting {
     }
 }
 
+const CONFIG: &str = "\
+name = 'demo'
+[model]
+path = 'm'
+[task]
+name = 't'
+[train]
+learning_rate = 3e-3
+";
+
 /// A screen, what it sent, and the folder it needs.
 struct Bench {
     app: App,
@@ -45,7 +55,7 @@ impl Bench {
         let theme = with(Tone::Mono, &[("LANG", "C.UTF-8")]);
         let mut app = App::new(folder, theme, Box::new(Noting(Rc::clone(&sent))));
         let started = event::Started {
-            config: "name = \"demo\"\n[train]\nlearning_rate = 3e-3\n".to_owned(),
+            config: CONFIG.to_owned(),
             version: "0.1.0".to_owned(),
             device: "cpu".to_owned(),
             features: Vec::new(),
