@@ -55,9 +55,10 @@ impl Corpus {
                     continue;
                 }
                 let start = passage.start + sentence.start;
-                let kind = match own.contains('?') {
-                    true => &mut questions,
-                    false => &mut others,
+                let kind = if own.contains('?') {
+                    &mut questions
+                } else {
+                    &mut others
                 };
                 kind.push(start..start + own.len());
             }

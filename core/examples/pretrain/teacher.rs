@@ -96,7 +96,9 @@ fn feature<'s>(states: impl Iterator<Item = &'s Vec<f32>>) -> Vec<f32> {
     for layer in sum.chunks_exact_mut(STATES) {
         let square = layer.iter().map(|x| x * x).sum::<f32>() / STATES as f32;
         let scale = square.max(f32::MIN_POSITIVE).sqrt().recip();
-        layer.iter_mut().for_each(|x| *x *= scale);
+        for value in layer {
+            *value *= scale;
+        }
     }
     sum
 }
@@ -116,9 +118,10 @@ impl Tap {
             }
             _ => Ok(()),
         })?;
-        match found {
-            true => Ok(tap),
-            false => Err(Error::method(format!("the teacher has no {path}"))),
+        if found {
+            Ok(tap)
+        } else {
+            Err(Error::method(format!("the teacher has no {path}")))
         }
     }
 
@@ -230,10 +233,10 @@ impl Features {
         for &(first, count) in texts {
             let mut all = Vec::with_capacity(count * WIDTH);
             self.read(first, count, &mut all)?;
-            for at in 0..WIDTH {
+            for (at, sum) in sums.iter_mut().enumerate() {
                 let own = all.iter().skip(at).step_by(WIDTH);
                 let mean = own.map(|&value| f64::from(value)).sum::<f64>() / count as f64;
-                sums[at] += mean;
+                *sum += mean;
                 squares += mean * mean;
             }
         }

@@ -11,7 +11,7 @@ use crate::asking::{self, Outcome};
 
 /// How long a run may take to hear a command before it is withdrawn. The screen does not
 /// wait: what becomes of a command is an event of the run.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Takes the words that `compacter ctl` takes, such as `pause`, `step 10` or `lr 3e-4`.
 pub(crate) trait Steer {
