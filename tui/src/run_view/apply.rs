@@ -24,7 +24,7 @@ impl RunView {
         self.hear(&event);
         self.log.push(&event, false);
         self.step = event.step;
-        if matches!(&event.kind, Kind::Other { kind, .. } if kind == "factors") {
+        if matches!(event.kind, Kind::Factors(_)) {
             self.keep_factors(event);
             return;
         }

@@ -38,8 +38,7 @@ pub struct RunView {
     pub warnings: u64,
     /// The checkpoints written, in order; the run's folder keeps only some of them.
     pub checkpoints: Vec<CheckpointSeen>,
-    /// Events of kind `factors`, the newest last: snapshots of the fast weights, kept as they
-    /// came until their kind has a type.
+    /// Events of kind `factors`, the newest last: snapshots of the fast weights.
     pub factors: VecDeque<Event>,
     /// Readable lines.
     pub log: Log,

@@ -11,6 +11,7 @@ use compacter_core::run::RunFolder;
 use ratatui::crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 
+use super::curve::Loss;
 use super::keys::{self, Id, Key, Place, asked};
 use super::layout::{Class, Parts, tiles};
 use super::overlay::{Command, Overlay, Palette, Then};
@@ -293,6 +294,7 @@ impl App {
         let context = Context {
             seen,
             theme: &self.theme,
+            focused: true,
         };
         match self.tabs[self.tab].panels.get_mut(self.focus) {
             Some(panel) => act(panel.as_mut(), &context),
@@ -320,10 +322,12 @@ fn default_tabs() -> Vec<Tab> {
             1,
             "Overview",
             vec![
+                Box::new(Loss),
                 Box::new(Words::now()),
                 Box::new(Words::log().only_from(Class::Regular)),
             ],
         ),
+        tab(3, "Fast weights", vec![Box::new(Words::factors())]),
         tab(6, "Config", vec![Box::new(Words::config())]),
         tab(7, "Log", vec![Box::new(Words::log())]),
     ]

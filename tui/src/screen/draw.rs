@@ -181,12 +181,17 @@ fn tabs(app: &App) -> Line<'static> {
 }
 
 fn panels(frame: &mut Frame<'_>, body: Rect, app: &App) {
-    let context = Context {
-        seen: app.shown(),
-        theme: &app.theme,
-    };
     for (at, area) in app.panels(body) {
+        let context = Context {
+            seen: app.shown(),
+            theme: &app.theme,
+            focused: at == app.focus,
+        };
         let panel = &app.tabs[app.tab].panels[at];
+        if panel.has_own_frame() {
+            panel.draw(frame, area, &context);
+            continue;
+        }
         let block = block(
             &app.theme,
             format!(" {} ", panel.title(&context)),

@@ -18,10 +18,12 @@
 //! | `app.rs`     | the screen's state                                            |
 //! | `overlay.rs` | help, palette, menus                                          |
 //! | `panel.rs`   | what a panel is                                               |
+//! | `curve.rs`   | the panel of the loss                                         |
 //! | `draw.rs`    | draws                                                         |
 
 mod app;
 pub(crate) mod child;
+mod curve;
 mod draw;
 mod guard;
 #[cfg_attr(not(test), expect(dead_code, reason = "for panels that show weights"))]

@@ -15,6 +15,8 @@ pub(crate) struct Context<'a> {
     pub(crate) seen: &'a Seen,
     /// How to draw.
     pub(crate) theme: &'a Theme,
+    /// Whether the panel has the focus.
+    pub(crate) focused: bool,
 }
 
 /// What became of something that a panel was asked for.
@@ -39,6 +41,11 @@ pub(crate) trait Panel {
     /// The smallest screen on which it is drawn beside others.
     fn from(&self) -> Class {
         Class::Compact
+    }
+
+    /// Whether it draws its frame itself; its area is then the whole rectangle.
+    fn has_own_frame(&self) -> bool {
+        false
     }
 
     /// Draws the inside. `area` may be of any size, none too.

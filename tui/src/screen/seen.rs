@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use compacter_core::event::{Event, Kind, plain};
+use compacter_tui::run_view::RunView;
 
 /// Lines kept of what happened; the record has all.
 const LINES: usize = 10_000;
@@ -66,6 +67,8 @@ pub(crate) struct Seen {
     pub(crate) config: String,
     /// Why the last edit was refused; none once a good one came.
     pub(crate) refused: Option<String>,
+    /// The curves.
+    pub(crate) view: RunView,
     /// What happened, a line each.
     pub(crate) lines: VecDeque<String>,
 }
@@ -125,6 +128,7 @@ impl Seen {
             Kind::Failed { .. } => self.stand = Stand::Failed,
             _ => {}
         }
+        self.view.push(event.clone());
         let shown = !matches!(event.kind, Kind::Step(_)) || event.step.is_multiple_of(EVERY);
         self.lines.extend(plain::line(event).filter(|_| shown));
         while self.lines.len() > LINES {

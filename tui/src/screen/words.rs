@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use compacter_core::event::Kind;
+use compacter_core::event::factors::{Branch, Place as FactorPlace, Stack};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -49,6 +51,11 @@ impl Words {
         Self::new("configuration in force", |seen| {
             seen.config.lines().map(Cow::from).collect()
         })
+    }
+
+    /// The projections of the method, as the last snapshot has them.
+    pub(crate) fn factors() -> Self {
+        Self::new("fast weights", factors)
     }
 
     /// What happened, the newest at the end.
@@ -185,6 +192,58 @@ fn now(seen: &Seen) -> Vec<Cow<'_, str>> {
     lines
 }
 
+/// A line for each projection `W`: its norm, its distance from the initial values and from
+/// the snapshot before, the norm of its gradient, and how many directions it works in.
+fn factors(seen: &Seen) -> Vec<Cow<'_, str>> {
+    let newest = seen.view.factors.back();
+    let Some((step, Kind::Factors(snapshot))) = newest.map(|event| (event.step, &event.kind))
+    else {
+        return vec![Cow::from(
+            "no snapshot yet: watch.factors_every is 0, or the method has no projections",
+        )];
+    };
+    let number = |value: Option<f64>| value.map_or("-".to_owned(), |x| format!("{x:.3e}"));
+    let rank = |value: Option<f64>| value.map_or("-".to_owned(), |x| format!("{x:.2}"));
+    let rows = snapshot.projections.iter().map(|projection| {
+        format!(
+            "{:<22} {:>10} {:>10} {:>10} {:>10} {:>6}",
+            place(&projection.place),
+            number(Some(projection.norm)),
+            number(Some(projection.drift)),
+            number(projection.change),
+            number(projection.gradient_norm),
+            rank(projection.effective_rank),
+        )
+    });
+    let head = format!(
+        "{:<22} {:>10} {:>10} {:>10} {:>10} {:>6}",
+        format!("step {step}"),
+        "norm",
+        "drift",
+        "change",
+        "gradient",
+        "erank"
+    );
+    std::iter::once(head).chain(rows).map(Cow::from).collect()
+}
+
+/// A projection's place in a few words, such as `enc.1 attention up`.
+fn place(place: &FactorPlace) -> String {
+    let stack = match place.stack {
+        Stack::Encoder => "enc",
+        Stack::Decoder => "dec",
+        _ => "?",
+    };
+    let branch = match place.branch {
+        Branch::SelfAttention => "attention",
+        Branch::CrossAttention => "cross",
+        Branch::FeedForward => "ffn",
+        _ => "?",
+    };
+    let role = format!("{:?}", place.role).to_lowercase();
+    format!("{stack}.{} {branch} {role}", place.block + 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,6 +265,7 @@ mod tests {
         let context = Context {
             seen: &seen,
             theme: &theme,
+            focused: true,
         };
         let mut log = Words::log();
         assert_eq!(log.first(100, 10), 90);
@@ -221,6 +281,7 @@ mod tests {
         let context = Context {
             seen: &seen,
             theme: &theme,
+            focused: true,
         };
         let mut log = Words::log();
         log.search("STEP 50", &context); // steps 50 and 500

@@ -1,6 +1,7 @@
 //! What a view knows after some events, and what its series draw.
 
 use super::*;
+use compacter_core::event::factors::Factors;
 
 const NOW: f64 = 1_795_000_000.0;
 
@@ -194,12 +195,16 @@ fn a_run_runs_pauses_falls_silent_and_ends() {
 }
 
 #[test]
-fn a_kind_that_has_no_type_yet_is_kept_or_passed_over() {
-    let other = |kind: &str| Kind::Other {
-        kind: kind.to_owned(),
+fn snapshots_are_kept_and_unknown_kinds_passed_over() {
+    let snapshot = Kind::Factors(Factors {
+        slow: Vec::new(),
+        projections: Vec::new(),
+    });
+    let unknown = Kind::Other {
+        kind: "weather".to_owned(),
         fields: serde_json::Map::new(),
     };
-    let view = view([event(1, other("factors")), event(1, other("weather"))]);
+    let view = view([event(1, snapshot), event(1, unknown)]);
     assert_eq!(view.factors.len(), 1);
 }
 

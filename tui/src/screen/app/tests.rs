@@ -263,9 +263,9 @@ fn the_mouse_chooses_tabs_and_panels_and_scrolls() {
         modifiers: ratatui::crossterm::event::KeyModifiers::NONE,
     };
     let click = MouseEventKind::Down(MouseButton::Left);
-    bench.app.mouse(at(click, 30, 30));
-    assert_eq!(bench.app.focus, 1);
-    bench.app.mouse(at(MouseEventKind::ScrollUp, 30, 30));
-    bench.app.mouse(at(click, 17, 1));
+    bench.app.mouse(at(click, 30, 35));
+    assert_eq!(bench.app.focus, 2);
+    bench.app.mouse(at(MouseEventKind::ScrollUp, 30, 35));
+    bench.app.mouse(at(click, 34, 1));
     assert_eq!(bench.app.tabs[bench.app.tab].name, "Config");
 }
