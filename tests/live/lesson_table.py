@@ -119,7 +119,7 @@ def words(lesson: str, pairs: int) -> float:
         vectors = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, pairs), token_pattern=r"(?u)\b\w+\b")
         return make_pipeline(vectors, LogisticRegression(C=strength, max_iter=2000)).fit(*train_rows)
 
-    models = [fit(strength, pairs) for strength in STRENGTHS]
+    models = [fit(strength) for strength in STRENGTHS]
     return max(models, key=lambda model: model.score(*validation)).score(*test)
 
 
