@@ -1,4 +1,5 @@
-//! What the program carries inside itself: a small pretrained model, and lessons.
+//! What the program carries inside itself: a small pretrained model, lessons, and the record
+//! of a run.
 //!
 //! Files are compiled in with the feature `embedded`; without it there are none. How the
 //! model was made and who wrote the lessons stands beside them, in `core/assets`.
@@ -30,6 +31,14 @@ impl EmbeddedModel {
         found.map(|(_, content)| *content)
     }
 }
+
+/// The record of a run of the first lesson, where there is one.
+#[cfg(feature = "embedded")]
+pub const DEMO: Option<&[u8]> = Some(include_bytes!("../assets/demo.jsonl"));
+
+/// The record of a run of the first lesson, where there is one.
+#[cfg(not(feature = "embedded"))]
+pub const DEMO: Option<&[u8]> = None;
 
 /// The models there are.
 #[cfg(feature = "embedded")]

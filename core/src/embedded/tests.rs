@@ -1,10 +1,12 @@
-//! The data checks of the lessons: nothing in them can be learnt from form alone.
+//! The data checks of the lessons: nothing in them can be learnt from form alone. And the demo.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::*;
 use crate::Result;
 use crate::data::Table;
+use crate::event::{Event, History, Kind};
 
 /// No run of four words comes in more than this share of a lesson's examples.
 const REPEATED: f64 = 0.01;
@@ -119,4 +121,16 @@ fn no_text_comes_twice() -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[test]
+fn the_demo_is_a_complete_record_with_snapshots() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.jsonl");
+    std::fs::write(&path, DEMO.unwrap()).unwrap();
+    let history = History::read(&path).unwrap();
+    assert!(history.finished().is_some());
+    let is_snapshot = |event: &&Event| matches!(event.kind, Kind::Factors(_));
+    let snapshots = history.events().iter().filter(is_snapshot).count();
+    assert!(snapshots >= 10, "{snapshots}");
 }

@@ -1,8 +1,9 @@
 //! `compacter replay`: a run's record, played back on the dashboard.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use compacter_core::{Error, Result};
+use compacter_core::run::RunFolder;
+use compacter_core::{Error, Result, embedded};
 
 use super::watch;
 use crate::Exit;
@@ -15,11 +16,14 @@ use crate::screen::{self, Watched};
 const DEMO: &str = "demo";
 
 pub(crate) fn run(args: &Replay) -> Result<Exit> {
-    if args.run == Path::new(DEMO) {
-        let message = "this program carries no run to replay: name a run's folder";
-        return Err(Error::run(DEMO, message));
+    if args.run != Path::new(DEMO) {
+        return show(watch::named(&args.run)?, args);
     }
-    let folder = watch::named(&args.run)?;
+    let demo = Demo::unpack()?;
+    show(demo.folder.clone(), args)
+}
+
+fn show(folder: RunFolder, args: &Replay) -> Result<Exit> {
     if !screen::is_wanted() {
         let message = "a replay needs a terminal: `compacter watch --plain` prints a record";
         return Err(Error::run(folder.path(), message));
@@ -30,4 +34,29 @@ pub(crate) fn run(args: &Replay) -> Result<Exit> {
         folder,
     };
     screen::show(watched, &args.look)
+}
+
+/// The run that the program carries, in a folder for as long as it is looked at.
+struct Demo {
+    base: PathBuf,
+    folder: RunFolder,
+}
+
+impl Demo {
+    fn unpack() -> Result<Self> {
+        let missing = "this program was built without the feature `embedded`, so it carries no run";
+        let record = embedded::DEMO.ok_or_else(|| Error::run(DEMO, missing))?;
+        let base = std::env::temp_dir().join(format!("compacter-demo-{}", std::process::id()));
+        let folder = RunFolder::create(&base, DEMO)?;
+        let demo = Self { base, folder };
+        let path = demo.folder.events_path();
+        std::fs::write(&path, record).map_err(Error::io(&path, "write"))?;
+        Ok(demo)
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _left = std::fs::remove_dir_all(&self.base);
+    }
 }
