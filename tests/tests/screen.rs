@@ -1,7 +1,9 @@
 //! The dashboard on a real terminal: it leaves the terminal whole and the run alone.
 #![cfg(unix)]
 
-use std::process::{Command, Stdio};
+use std::process::Command;
+#[cfg(target_os = "linux")]
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -130,6 +132,8 @@ fn ctrl_c_asks_and_again_stops_and_saves() {
     assert!(matches!(last, Some(Kind::Interrupted { .. })), "{last:?}");
 }
 
+// Elsewhere `script` takes other arguments.
+#[cfg(target_os = "linux")]
 #[test]
 fn a_closed_terminal_leaves_the_run_to_finish() {
     let run = Trained::new();

@@ -1,9 +1,10 @@
 //! `compacter replay`: a run's record, played back on the dashboard.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use compacter_core::run::RunFolder;
 use compacter_core::{Error, Result, embedded};
+use tempfile::TempDir;
 
 use super::watch;
 use crate::Exit;
@@ -16,6 +17,11 @@ use crate::screen::{self, Watched};
 const DEMO: &str = "demo";
 
 pub(crate) fn run(args: &Replay) -> Result<Exit> {
+    if !screen::is_wanted() {
+        let message =
+            "a replay needs a terminal: `compacter watch RUN --plain` prints a run's record";
+        return Err(Error::run(&args.run, message));
+    }
     if args.run != Path::new(DEMO) {
         return show(watch::named(&args.run)?, args);
     }
@@ -24,10 +30,6 @@ pub(crate) fn run(args: &Replay) -> Result<Exit> {
 }
 
 fn show(folder: RunFolder, args: &Replay) -> Result<Exit> {
-    if !screen::is_wanted() {
-        let message = "a replay needs a terminal: `compacter watch --plain` prints a record";
-        return Err(Error::run(folder.path(), message));
-    }
     let watched = Watched {
         source: Source::replay(&folder.history()?, args.speed),
         steer: Box::new(Replayed(folder.clone())),
@@ -38,25 +40,23 @@ fn show(folder: RunFolder, args: &Replay) -> Result<Exit> {
 
 /// The run that the program carries, in a folder for as long as it is looked at.
 struct Demo {
-    base: PathBuf,
     folder: RunFolder,
+    // Removed with this value.
+    _base: TempDir,
 }
 
 impl Demo {
     fn unpack() -> Result<Self> {
         let missing = "this program was built without the feature `embedded`, so it carries no run";
         let record = embedded::DEMO.ok_or_else(|| Error::run(DEMO, missing))?;
-        let base = std::env::temp_dir().join(format!("compacter-demo-{}", std::process::id()));
-        let folder = RunFolder::create(&base, DEMO)?;
-        let demo = Self { base, folder };
-        let path = demo.folder.events_path();
+        let base = TempDir::with_prefix("compacter-demo-")
+            .map_err(Error::io(std::env::temp_dir(), "write to"))?;
+        let folder = RunFolder::create(base.path(), DEMO)?;
+        let path = folder.events_path();
         std::fs::write(&path, record).map_err(Error::io(&path, "write"))?;
-        Ok(demo)
-    }
-}
-
-impl Drop for Demo {
-    fn drop(&mut self) {
-        let _left = std::fs::remove_dir_all(&self.base);
+        Ok(Self {
+            folder,
+            _base: base,
+        })
     }
 }
