@@ -4,12 +4,12 @@ use std::path::Path;
 
 use compacter_core::run::RunFolder;
 use compacter_core::{Error, Result, embedded};
+use compacter_tui::run_view::Source;
 use tempfile::TempDir;
 
 use super::watch;
 use crate::Exit;
 use crate::args::Replay;
-use crate::screen::source::Source;
 use crate::screen::steer::Replayed;
 use crate::screen::{self, Watched};
 
@@ -31,7 +31,7 @@ pub(crate) fn run(args: &Replay) -> Result<Exit> {
 
 fn show(folder: RunFolder, args: &Replay) -> Result<Exit> {
     let watched = Watched {
-        source: Source::replay(&folder.history()?, args.speed),
+        source: Source::replay(&folder.events_path(), args.speed, screen::wall_clock())?,
         steer: Box::new(Replayed(folder.clone())),
         folder,
     };

@@ -124,7 +124,7 @@ fn on_screen(config: &RunConfig, name: Option<&str>, args: &Train) -> Result<Exi
     match child::start(name)? {
         Begun::Trains => {
             let run = config.output.directory.join(&config.name);
-            screen::show(watch::watched(RunFolder::open(&run)?), &args.look)
+            screen::show(watch::watched(RunFolder::open(&run)?)?, &args.look)
         }
         Begun::Ended(status) => Ok(Exit::As(
             status

@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use compacter_core::event::replay::Update;
+use compacter_core::event::replay::{Follow, Update};
 use compacter_core::event::{Event, Kind, Sink};
 use compacter_core::run::RunFolder;
 use compacter_core::{Error, Result};
+use compacter_tui::run_view::Source;
 
 use crate::Exit;
 use crate::args::Watch;
 use crate::output::PlainSink;
-use crate::screen::source::Source;
 use crate::screen::steer::Steered;
 use crate::screen::{self, Life, Trainer, Watched};
 
@@ -32,19 +32,22 @@ pub(crate) fn run(args: &Watch) -> Result<Exit> {
         None => newest(Path::new(RUNS))?,
     };
     if !args.plain && screen::is_wanted() {
-        screen::show(watched(folder), &args.look)
+        screen::show(watched(folder)?, &args.look)
     } else {
         lines(&folder)
     }
 }
 
 /// A run to be shown as it goes on.
-pub(crate) fn watched(folder: RunFolder) -> Watched {
-    Watched {
-        source: Source::of(&folder),
+///
+/// # Errors
+/// Fails if its record cannot be read.
+pub(crate) fn watched(folder: RunFolder) -> Result<Watched> {
+    Ok(Watched {
+        source: Source::open(&folder.events_path())?,
         steer: Box::new(Steered::new(folder.clone())),
         folder,
-    }
+    })
 }
 
 /// A run by its folder, or by its name among the runs.
@@ -75,7 +78,7 @@ fn written(folder: &RunFolder) -> Option<SystemTime> {
 
 /// Prints a run's lines from its beginning until it ends.
 fn lines(folder: &RunFolder) -> Result<Exit> {
-    let mut source = Source::of(folder);
+    let mut source = Follow::new(folder.events_path());
     let mut sink = PlainSink {
         log_every: LOG_EVERY,
     };

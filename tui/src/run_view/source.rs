@@ -66,6 +66,7 @@ impl Drop for Loading {
 #[derive(Debug)]
 struct Player {
     speed: f64,
+    held: bool,
     /// The viewer's time and the run's, at the last change of either's pace.
     viewer: f64,
     run: Option<f64>,
@@ -76,7 +77,8 @@ struct Player {
 
 impl Player {
     fn now(&self, viewer: f64) -> Option<f64> {
-        Some(self.run? + (viewer - self.viewer).max(0.0) * self.speed)
+        let pace = if self.held { 0.0 } else { self.speed };
+        Some(self.run? + (viewer - self.viewer).max(0.0) * pace)
     }
 
     fn set(&mut self, viewer: f64, run: f64) {
@@ -111,6 +113,7 @@ impl Source {
         let mut source = Self::over(path);
         source.player = Some(Player {
             speed,
+            held: false,
             viewer: now,
             run: None,
             waiting: VecDeque::new(),
@@ -143,6 +146,29 @@ impl Source {
         self.player
             .as_ref()
             .map_or(now, |p| p.now(now).unwrap_or(now))
+    }
+
+    /// Whether a run is played again.
+    #[must_use]
+    pub fn is_replay(&self) -> bool {
+        self.player.is_some()
+    }
+
+    /// How fast a run is played, also while it is held; `None` for one that is not played.
+    #[must_use]
+    pub fn speed(&self) -> Option<f64> {
+        self.player.as_ref().map(|player| player.speed)
+    }
+
+    /// Holds a run that is played, or lets it go on: `true` where it is held now, `None` for
+    /// one that is not played.
+    pub fn hold(&mut self, now: f64) -> Option<bool> {
+        let player = self.player.as_mut()?;
+        if let Some(run) = player.now(now) {
+            player.set(now, run);
+        }
+        player.held = !player.held;
+        Some(player.held)
     }
 
     /// Changes how fast a run is played; nothing for one that is not.

@@ -4,28 +4,29 @@
 
 mod run;
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use compacter_core::event::Event;
+use compacter_core::Result;
 use compacter_core::run::RunFolder;
+use compacter_tui::run_view::{Change, RunView, Source};
 use ratatui::crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::{Position, Rect, Size};
 
-use super::curve::Loss;
 use super::keys::{self, Id, Key, Place, asked};
-use super::layout::{Class, Parts, tiles};
+use super::layout::{Arrange, Class, Parts};
 use super::overlay::{Command, Overlay, Palette, Then};
-use super::panel::{Answer, Context, Panel};
-use super::seen::{Seen, Stand};
+use super::panel::{Answer, Context, Format, Hand, Panel};
+use super::seen::Seen;
+use super::shared::Shared;
 use super::steer::Steer;
 use super::theme::Theme;
-use super::words::Words;
 
 /// How long a message stands.
 const TOAST: Duration = Duration::from_secs(5);
 
 /// What the screen's owner is to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Wish {
     /// Nothing.
     None,
@@ -43,6 +44,14 @@ pub(crate) enum Wish {
     Redraw,
     /// Take the mouse, or give it back.
     Mouse,
+    /// Put text on the clipboard.
+    Copy(String),
+    /// Write the focused panel to a file of this name; named after the run where it is empty.
+    Export(String),
+    /// Watch another run, by its folder.
+    Open(PathBuf),
+    /// Fork a run, by its folder, at a step; the last checkpoint where none is said.
+    Fork(PathBuf, Option<u64>),
 }
 
 /// A tab.
@@ -53,6 +62,14 @@ pub(crate) struct Tab {
     pub(crate) name: &'static str,
     /// Its panels, the one that matters most first.
     pub(crate) panels: Vec<Box<dyn Panel>>,
+    /// Which of them are drawn, and where.
+    pub(crate) arrange: Arrange,
+}
+
+/// A picture held still.
+struct Frozen {
+    view: RunView,
+    now: f64,
 }
 
 /// A message that goes away by itself.
@@ -69,10 +86,18 @@ pub(crate) struct Toast {
 pub(crate) struct App {
     /// The run watched.
     pub(crate) folder: RunFolder,
-    /// What was seen of it.
-    pub(crate) seen: Seen,
-    /// The picture held still, and the step it is of.
-    frozen: Option<Seen>,
+    name: String,
+    /// Its record.
+    source: Source,
+    /// The run's time at the last look, in seconds since 1970.
+    now: f64,
+    /// The viewer's, which is another one where a run is played again.
+    viewer: f64,
+    /// Whether its process is gone without a word.
+    pub(crate) gone: bool,
+    frozen: Option<Frozen>,
+    /// What panels have in common.
+    pub(crate) shared: Shared,
     /// How to draw.
     pub(crate) theme: Theme,
     /// The tabs.
@@ -89,8 +114,6 @@ pub(crate) struct App {
     pub(crate) toast: Option<Toast>,
     /// Whether the run's process was told to save and end.
     pub(crate) saving: bool,
-    /// Whether what is seen happens now.
-    pub(crate) live: bool,
     /// What a screen that is too small says; nothing where it is meant to be small.
     pub(crate) advice: &'static str,
     /// The screen when it was last drawn.
@@ -100,46 +123,95 @@ pub(crate) struct App {
 
 impl App {
     /// A screen of a run.
-    pub(crate) fn new(folder: RunFolder, theme: Theme, steer: Box<dyn Steer>) -> Self {
-        let seen = Seen::new(&folder.name());
+    pub(crate) fn new(
+        folder: RunFolder,
+        source: Source,
+        theme: Theme,
+        steer: Box<dyn Steer>,
+    ) -> Self {
         Self {
+            name: folder.name(),
             folder,
-            seen,
+            source,
+            now: 0.0,
+            viewer: 0.0,
+            gone: false,
             frozen: None,
+            shared: Shared::default(),
             theme,
-            tabs: default_tabs(),
+            tabs: super::tabs::all(),
             tab: 0,
             focus: 0,
             alone: false,
             overlay: None,
             toast: None,
             saving: false,
-            live: true,
             advice: "  (60x12 shows more)",
             area: Rect::ZERO,
             steer,
         }
     }
 
+    /// Shows another run on the same screen.
+    pub(crate) fn change_run(&mut self, folder: RunFolder, source: Source, steer: Box<dyn Steer>) {
+        self.name = folder.name();
+        (self.folder, self.source, self.steer) = (folder, source, steer);
+        (self.gone, self.saving, self.frozen) = (false, false, None);
+        self.shared.charting.stay();
+        self.tab = 0;
+        self.focus = 0;
+    }
+
+    /// The run as it is.
+    pub(crate) fn seen(&self) -> Seen<'_> {
+        Seen {
+            name: &self.name,
+            view: self.source.view(),
+            now: self.now,
+            gone: self.gone,
+        }
+    }
+
     /// What is drawn: the run as it is, or as it was when the picture was frozen.
-    pub(crate) fn shown(&self) -> &Seen {
-        self.frozen.as_ref().unwrap_or(&self.seen)
+    pub(crate) fn shown(&self) -> Seen<'_> {
+        match &self.frozen {
+            Some(frozen) => Seen {
+                view: &frozen.view,
+                now: frozen.now,
+                ..self.seen()
+            },
+            None => self.seen(),
+        }
+    }
+
+    /// Whether what is seen happens now.
+    pub(crate) fn is_live(&self) -> bool {
+        !self.source.is_replay()
+    }
+
+    /// How much of a long record was read, from 0 to 1; none once all of it was.
+    pub(crate) fn progress(&self) -> Option<f64> {
+        self.source.progress()
     }
 
     /// Steps done since the picture was frozen.
     pub(crate) fn frozen_steps(&self) -> Option<u64> {
         let frozen = self.frozen.as_ref()?;
-        Some(self.seen.step.saturating_sub(frozen.step))
+        Some(self.seen().view.step.saturating_sub(frozen.view.step))
     }
 
-    /// Takes events; `restarted` when they are of another run of the same name.
-    pub(crate) fn events(&mut self, events: &[Event], restarted: bool) {
-        if restarted {
-            self.seen = Seen::new(&self.folder.name());
+    /// Reads what the run has recorded since, at the viewer's time; says whether something
+    /// came.
+    ///
+    /// # Errors
+    /// Fails if the record cannot be read; the next call tries again.
+    pub(crate) fn read(&mut self, now: f64) -> Result<bool> {
+        let change = self.source.poll(now)?;
+        (self.now, self.viewer) = (self.source.clock(now), now);
+        if change != Change::Nothing {
+            self.gone = false;
         }
-        for event in events {
-            self.seen.apply(event);
-        }
+        Ok(change != Change::Nothing)
     }
 
     /// Tells something for a while.
@@ -200,8 +272,8 @@ impl App {
         }
         let scroll = match event.kind {
             MouseEventKind::Down(MouseButton::Left) => None,
-            MouseEventKind::ScrollUp => Some(Id::Up),
-            MouseEventKind::ScrollDown => Some(Id::Down),
+            MouseEventKind::ScrollUp => Some(Id::WheelUp),
+            MouseEventKind::ScrollDown => Some(Id::WheelDown),
             _ => return Wish::None,
         };
         let parts = Parts::of(self.area);
@@ -220,39 +292,62 @@ impl App {
         };
         self.focus = panel;
         let answer = if let Some(id) = scroll {
-            self.panel_on(id)
+            self.with_panel(|panel, hand| panel.on(id, hand))
         } else {
-            let x = at.x.saturating_sub(area.x + 1);
-            let y = at.y.saturating_sub(area.y + 1);
-            self.with_panel(|panel, context| panel.click(x, y, context))
+            let frame = u16::from(!self.tabs[self.tab].panels[panel].has_own_frame());
+            let x = at.x.saturating_sub(area.x + frame);
+            let y = at.y.saturating_sub(area.y + frame);
+            self.with_panel(|panel, hand| panel.click(x, y, hand))
         };
-        self.answered(answer)
+        if scroll.is_none() || answer != Answer::Ignored {
+            return self.answered(answer);
+        }
+        Wish::None
+    }
+
+    /// The focused panel in a format, if it has it.
+    pub(crate) fn export(&self, format: Format) -> Option<String> {
+        let panel = self.tabs[self.tab].panels.get(self.focus)?;
+        panel.export(format, &self.context(true))
+    }
+
+    /// What a file of the focused panel is called, without its ending.
+    pub(crate) fn export_name(&self) -> String {
+        let tab = self.tabs[self.tab].name.to_lowercase().replace(' ', "-");
+        format!("{}-{tab}-step-{}", self.name, self.shown().view.step)
+    }
+
+    /// What a panel is drawn from.
+    pub(crate) fn context(&self, focused: bool) -> Context<'_> {
+        Context {
+            seen: self.shown(),
+            shared: &self.shared,
+            theme: &self.theme,
+            class: Class::of(self.area),
+            focused,
+        }
     }
 
     /// The groups of keys that hold.
     pub(crate) fn places(&self) -> Vec<Place> {
         let panel = self.tabs[self.tab].panels.get(self.focus);
         let own = panel.map_or(&[][..], |panel| panel.places());
-        std::iter::once(Place::Everywhere)
-            .chain(own.iter().copied())
+        let replay = (!self.is_live()).then_some(Place::Replaying);
+        // What a panel makes of a key comes before what the screen does.
+        own.iter()
+            .copied()
+            .chain(replay)
+            .chain([Place::Everywhere])
             .collect()
     }
 
     /// The panels drawn in the body, with where: their places in the tab, and rectangles.
     pub(crate) fn panels(&self, body: Rect) -> Vec<(usize, Rect)> {
-        let class = Class::of(self.area);
-        let panels = &self.tabs[self.tab].panels;
-        let shown: Vec<usize> = (0..panels.len())
-            .filter(|&at| {
-                if self.alone {
-                    at == self.focus
-                } else {
-                    panels[at].from() <= class || at == self.focus
-                }
-            })
-            .collect();
-        let areas = tiles(body, shown.len(), class);
-        shown.into_iter().zip(areas).collect()
+        if self.alone {
+            return vec![(self.focus, body)];
+        }
+        let tab = &self.tabs[self.tab];
+        (tab.arrange)(body, Class::of(self.area))
     }
 
     fn then(&mut self, then: Then) -> Wish {
@@ -263,12 +358,10 @@ impl App {
             Then::Stay | Then::Close => Wish::None,
             Then::Send(words) => self.send(&words),
             Then::Do(command) => self.run(&command),
+            Then::Wish(wish) => wish,
             Then::Search(text) => {
-                self.with_panel(|panel, context| {
-                    panel.search(&text, context);
-                    Answer::Done
-                });
-                Wish::None
+                let answer = self.with_panel(|panel, hand| panel.search(&text, hand));
+                self.answered(answer)
             }
         }
     }
@@ -279,58 +372,46 @@ impl App {
         }
     }
 
-    fn panel_on(&mut self, id: Id) -> Answer {
+    /// Has the focused panel do something.
+    fn with_panel(&mut self, act: impl FnOnce(&mut dyn Panel, &mut Hand<'_>) -> Answer) -> Answer {
         let body = Parts::of(self.area).body;
         let areas = self.panels(body);
-        let height = areas
-            .iter()
-            .find(|(at, _)| *at == self.focus)
-            .map_or(0, |(_, area)| area.height);
-        self.with_panel(|panel, context| panel.on(id, height.saturating_sub(2), context))
-    }
-
-    fn with_panel(&mut self, act: impl FnOnce(&mut dyn Panel, &Context<'_>) -> Answer) -> Answer {
-        let seen = self.frozen.as_ref().unwrap_or(&self.seen);
-        let context = Context {
-            seen,
+        let area = areas.iter().find(|(at, _)| *at == self.focus);
+        let area = area.map_or(Rect::ZERO, |(_, area)| *area);
+        let frozen = self.frozen.as_ref();
+        let mut hand = Hand {
+            seen: Seen {
+                name: &self.name,
+                view: frozen.map_or(self.source.view(), |frozen| &frozen.view),
+                now: frozen.map_or(self.now, |frozen| frozen.now),
+                gone: self.gone,
+            },
+            shared: &mut self.shared,
             theme: &self.theme,
-            focused: true,
+            room: Size::ZERO,
         };
-        match self.tabs[self.tab].panels.get_mut(self.focus) {
-            Some(panel) => act(panel.as_mut(), &context),
-            None => Answer::Ignored,
-        }
+        let Some(panel) = self.tabs[self.tab].panels.get_mut(self.focus) else {
+            return Answer::Ignored;
+        };
+        let frame = if panel.has_own_frame() { 0 } else { 2 };
+        hand.room = Size::new(
+            area.width.saturating_sub(frame),
+            area.height.saturating_sub(frame),
+        );
+        act(panel.as_mut(), &mut hand)
     }
 
     fn answered(&mut self, answer: Answer) -> Wish {
-        if let Answer::Told(text) = answer {
-            self.tell(text, false);
+        match answer {
+            Answer::Done | Answer::Ignored => {}
+            Answer::Told(text) => self.tell(text, false),
+            Answer::Refused(text) => self.tell(text, true),
+            Answer::Copy(text) => return Wish::Copy(text),
+            Answer::Open(run) => return Wish::Open(run),
+            Answer::Fork(run, step) => self.confirm_fork(run, step),
         }
         Wish::None
     }
-}
-
-/// The tabs there are.
-fn default_tabs() -> Vec<Tab> {
-    let tab = |number, name, panels| Tab {
-        number,
-        name,
-        panels,
-    };
-    vec![
-        tab(
-            1,
-            "Overview",
-            vec![
-                Box::new(Loss),
-                Box::new(Words::now()),
-                Box::new(Words::log().only_from(Class::Regular)),
-            ],
-        ),
-        tab(3, "Fast weights", vec![Box::new(Words::factors())]),
-        tab(6, "Config", vec![Box::new(Words::config())]),
-        tab(7, "Log", vec![Box::new(Words::log())]),
-    ]
 }
 
 #[cfg(test)]

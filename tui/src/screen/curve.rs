@@ -6,7 +6,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use super::keys::{Id, Place};
-use super::panel::{Answer, Context, Panel};
+use super::panel::{Answer, Context, Hand, Panel};
 use super::theme::{Glyphs, Theme};
 
 /// Share of the past in the smoothed line; the raw one stands behind it.
@@ -31,7 +31,7 @@ impl Panel for Loss {
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, context: &Context<'_>) {
         let style = style(context.theme, context.focused);
-        let view = &context.seen.view;
+        let view = context.seen.view;
         let validation = Scalars::eval_name("validation", "loss");
         let mut chart = Chart::new("loss", &style)
             .with(view, "train/loss", "train", CurveKind::Line)
@@ -41,7 +41,7 @@ impl Panel for Loss {
         chart.draw(area, frame.buffer_mut());
     }
 
-    fn on(&mut self, _: Id, _: u16, _: &Context<'_>) -> Answer {
+    fn on(&mut self, _: Id, _: &mut Hand<'_>) -> Answer {
         Answer::Ignored
     }
 }

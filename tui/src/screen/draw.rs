@@ -2,6 +2,8 @@
 
 mod overlays;
 
+use std::borrow::Cow;
+
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -11,9 +13,12 @@ use ratatui::widgets::{Block, Clear};
 use super::app::App;
 use super::keys;
 use super::layout::{Class, Parts};
-use super::panel::Context;
-use super::seen::{Seen, Stand, clock};
+use super::seen::{Stand, clock};
 use super::theme::Theme;
+use super::words::{self, Voice};
+
+/// Seconds that a line of the log stands where no panel shows the log.
+const NEWS: f64 = 4.0;
 
 /// Draws everything.
 pub(crate) fn draw(frame: &mut Frame<'_>, app: &mut App) {
@@ -51,8 +56,11 @@ fn small(frame: &mut Frame<'_>, area: Rect, app: &App) {
         );
     }
     let rest = usize::from(area.height).saturating_sub(lines.len());
-    let newest = seen.lines.iter().rev().take(rest.saturating_sub(1)).rev();
-    lines.extend(newest.map(|line| Line::styled(line.clone(), app.theme.text())));
+    let newest = words::log(&seen).rev().take(rest.saturating_sub(1));
+    let newest: Vec<_> = newest.collect();
+    let styled =
+        |(voice, line): (Voice, Cow<'static, str>)| Line::styled(line, voice.style(&app.theme));
+    lines.extend(newest.into_iter().rev().map(styled));
     if rest > 0 {
         lines.push(hints(app, area.width));
     }
@@ -64,19 +72,21 @@ fn small(frame: &mut Frame<'_>, area: Rect, app: &App) {
 /// Everything that matters in one line.
 fn status(app: &App, width: u16) -> Line<'static> {
     let (seen, theme) = (app.shown(), &app.theme);
-    let loss = seen.loss.map_or(String::new(), |x| format!(" loss {x:.4}"));
+    let loss = seen
+        .loss()
+        .map_or(String::new(), |x| format!(" loss {x:.4}"));
     let rate = seen
-        .learning_rate
+        .learning_rate()
         .map_or(String::new(), |x| format!(" lr {x:.1e}"));
     let left = seen
         .left()
         .map_or(String::new(), |x| format!(" left {}", clock(x)));
-    let word = if seen.stand == Stand::Running {
-        "step"
-    } else {
-        seen.word()
+    let word = match seen.stand() {
+        Stand::Running => "step",
+        stand => stand.word(),
     };
-    let text = format!("{word} {}/{}{loss}{rate}{left}", seen.step, seen.total);
+    let (step, total) = (seen.view.step, seen.view.total_steps);
+    let text = format!("{word} {step}/{total}{loss}{rate}{left}");
     let room = usize::from(width).saturating_sub(text.chars().count());
     let advice = if room > app.advice.len() {
         app.advice
@@ -84,16 +94,16 @@ fn status(app: &App, width: u16) -> Line<'static> {
         ""
     };
     Line::from(vec![
-        Span::styled(text, stand_style(seen, theme)),
+        Span::styled(text, stand_style(seen.stand(), theme)),
         Span::styled(advice, theme.faint()),
     ])
 }
 
-fn stand_style(seen: &Seen, theme: &Theme) -> Style {
-    match seen.stand {
+fn stand_style(stand: Stand, theme: &Theme) -> Style {
+    match stand {
         Stand::Starting => theme.faint(),
         Stand::Running | Stand::Finished => theme.good(),
-        Stand::Paused | Stand::Interrupted => theme.warning(),
+        Stand::Paused | Stand::Interrupted | Stand::Silent => theme.warning(),
         Stand::Failed | Stand::Lost => theme.bad(),
     }
 }
@@ -101,27 +111,31 @@ fn stand_style(seen: &Seen, theme: &Theme) -> Style {
 fn title(app: &App, width: u16) -> Line<'static> {
     let (seen, theme) = (app.shown(), &app.theme);
     let dot = theme.glyph("●", "*");
-    let kind = if app.live { "" } else { "replay " };
+    let kind = if app.is_live() { "" } else { "replay " };
     let mut spans = vec![
         Span::styled(
             format!(" compacter {} ", theme.glyph("▸", ">")),
             theme.faint(),
         ),
-        Span::styled(seen.name.clone(), theme.strong()),
+        Span::styled(seen.name.to_owned(), theme.strong()),
         Span::styled(
-            format!("  {dot} {kind}{}", seen.word()),
-            stand_style(seen, theme),
+            format!("  {dot} {kind}{}", seen.stand().word()),
+            stand_style(seen.stand(), theme),
         ),
-        Span::raw(format!("  {}/{}", seen.step, seen.total)),
-        Span::raw(format!("  {}", clock(seen.elapsed))),
+        Span::raw(format!("  {}/{}", seen.view.step, seen.view.total_steps)),
+        Span::raw(format!("  {}", clock(seen.elapsed()))),
     ];
-    if let Some(left) = seen.left().filter(|_| seen.stand == Stand::Running) {
+    if let Some(left) = seen.left().filter(|_| seen.stand() == Stand::Running) {
         spans.push(Span::raw(format!("  left {}", clock(left))));
     }
     spans.push(Span::styled(
-        format!("  cfg v{}", seen.version),
+        format!("  cfg v{}", seen.view.config_version()),
         theme.faint(),
     ));
+    if let Some(share) = app.progress() {
+        let text = format!("  reading {:.0} %", share * 100.0);
+        spans.push(Span::styled(text, theme.warning()));
+    }
     if let Some(steps) = app.frozen_steps() {
         spans.push(Span::styled(
             format!("  FROZEN +{steps} steps"),
@@ -182,11 +196,7 @@ fn tabs(app: &App) -> Line<'static> {
 
 fn panels(frame: &mut Frame<'_>, body: Rect, app: &App) {
     for (at, area) in app.panels(body) {
-        let context = Context {
-            seen: app.shown(),
-            theme: &app.theme,
-            focused: at == app.focus,
-        };
+        let context = app.context(at == app.focus);
         let panel = &app.tabs[app.tab].panels[at];
         if panel.has_own_frame() {
             panel.draw(frame, area, &context);
@@ -213,8 +223,9 @@ fn block(theme: &Theme, title: String, focused: bool) -> Block<'static> {
 /// How much is done; a refused edit takes its place until the next good one.
 fn gauge(frame: &mut Frame<'_>, area: Rect, app: &App) {
     let seen = app.shown();
-    if let Some(refused) = &seen.refused {
-        let text = format!(" configuration kept at v{}: {refused}", seen.version);
+    if let Some(refused) = &seen.view.refused {
+        let version = seen.view.config_version();
+        let text = format!(" configuration kept at v{version}: {refused}");
         return frame.render_widget(Line::styled(text, app.theme.bad()), area);
     }
     let Some(share) = seen.share() else {
@@ -231,7 +242,10 @@ fn gauge(frame: &mut Frame<'_>, area: Rect, app: &App) {
     let full = app.theme.glyph("█", "#").repeat(eighths / 8);
     let parts = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
     let part = app.theme.glyph(parts[eighths % 8], "");
-    let bar = Span::styled(format!("{full}{part}"), stand_style(seen, &app.theme));
+    let bar = Span::styled(
+        format!("{full}{part}"),
+        stand_style(seen.stand(), &app.theme),
+    );
     frame.render_widget(Line::from(vec![bar, Span::raw(percent)]), area);
 }
 
@@ -240,8 +254,20 @@ fn bottom(app: &App, width: u16) -> Line<'static> {
     match &app.toast {
         Some(toast) if toast.bad => Line::styled(format!(" {}", toast.text), app.theme.bad()),
         Some(toast) => Line::styled(format!(" {}", toast.text), app.theme.good()),
-        None => hints(app, width),
+        None => news(app).unwrap_or_else(|| hints(app, width)),
     }
+}
+
+/// The log's last line, for a moment, where no panel shows the log.
+fn news(app: &App) -> Option<Line<'static>> {
+    if Class::of(app.area) >= Class::Regular || !app.is_live() {
+        return None;
+    }
+    let seen = app.seen();
+    let newest = seen.view.log.lines().next_back()?;
+    let (voice, text) = words::log(&seen).next_back()?;
+    let fresh = seen.now - newest.t < NEWS && !newest.void;
+    fresh.then(|| Line::styled(format!(" {text}"), voice.style(&app.theme)))
 }
 
 fn hints(app: &App, width: u16) -> Line<'static> {

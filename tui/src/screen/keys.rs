@@ -58,6 +58,14 @@ pub(crate) enum Id {
     Select,
     Export,
     Copy,
+    Open,
+    Pin,
+    Fork,
+    WheelUp,
+    WheelDown,
+    Hold,
+    Quicker,
+    Calmer,
     Pause,
     Resume,
     Step,
@@ -88,6 +96,10 @@ pub(crate) enum Place {
     Charting,
     /// In a panel with one row or cell of many chosen.
     Choosing,
+    /// In a list of runs.
+    Comparing,
+    /// While a run is played again.
+    Replaying,
     /// In the quit menu.
     Quitting,
     /// While the learning rate is being changed.
@@ -221,13 +233,13 @@ pub(crate) fn action(id: Id) -> &'static Action {
         .unwrap_or(&TABLE[0])
 }
 
-/// What a key asks for where these places are.
+/// What a key asks for where these places are, the first of them before the others.
 pub(crate) fn asked(key: Key, places: &[Place]) -> Option<&'static Action> {
-    let here = |action: &&Action| places.contains(&action.place);
-    TABLE
-        .iter()
-        .filter(here)
-        .find(|action| action.keys.contains(&key))
+    let of = |place: &Place| {
+        let here = TABLE.iter().filter(move |action| action.place == *place);
+        here.into_iter().find(|action| action.keys.contains(&key))
+    };
+    places.iter().find_map(of)
 }
 
 /// The actions that can be asked for where these places are.

@@ -60,22 +60,34 @@ impl Parts {
     }
 }
 
-/// Rectangles for so many panels: above one another, the first the tallest; on a wide
-/// screen the others side by side below it.
-pub(crate) fn tiles(body: Rect, count: usize, class: Class) -> Vec<Rect> {
-    let Some(others) = count.checked_sub(1).filter(|&others| others > 0) else {
-        return vec![body; count];
-    };
-    let [first, below] = Layout::vertical([Constraint::Fill(2), Constraint::Fill(1)]).areas(body);
-    let each = vec![Constraint::Fill(1); others];
-    let below = if class == Class::Wide {
-        Layout::horizontal(each).split(below)
-    } else {
-        Layout::vertical(each).split(below)
-    };
-    std::iter::once(first)
-        .chain(below.iter().copied())
-        .collect()
+/// A tab's arrangement: its panels' places in the tab, with where they are drawn.
+pub(crate) type Arrange = fn(Rect, Class) -> Vec<(usize, Rect)>;
+
+/// The first panel alone.
+pub(crate) fn one(body: Rect, _: Class) -> Vec<(usize, Rect)> {
+    vec![(0, body)]
+}
+
+/// Rows of panels, from above: each row's share of the height, and in it each panel's place
+/// in the tab with its share of the width.
+pub(crate) fn rows(
+    body: Rect,
+    rows: &[(Constraint, &[(usize, Constraint)])],
+) -> Vec<(usize, Rect)> {
+    let heights = rows.iter().map(|(height, _)| *height);
+    let areas = Layout::vertical(heights).split(body);
+    let placed = rows
+        .iter()
+        .zip(areas.iter())
+        .flat_map(|((_, panels), area)| {
+            let widths = panels.iter().map(|(_, width)| *width);
+            let areas = Layout::horizontal(widths).split(*area);
+            let places = panels.iter().zip(areas.iter());
+            places
+                .map(|((panel, _), area)| (*panel, *area))
+                .collect::<Vec<_>>()
+        });
+    placed.collect()
 }
 
 /// A rectangle of at most this size in the middle of another.
@@ -103,15 +115,19 @@ mod tests {
     }
 
     #[test]
-    fn panels_cover_the_body_without_overlap() {
-        for class in [Class::Compact, Class::Regular, Class::Wide] {
-            for count in 0..6 {
-                let body = Rect::new(0, 2, 120, 36);
-                let tiles = tiles(body, count, class);
-                assert_eq!(tiles.len(), count);
-                let covered: u32 = tiles.iter().map(|tile| tile.area()).sum();
-                assert_eq!(covered, if count == 0 { 0 } else { body.area() });
-            }
-        }
+    fn rows_of_panels_cover_the_body_without_overlap() {
+        let body = Rect::new(0, 2, 121, 37);
+        let share = Constraint::Fill;
+        let placed = rows(
+            body,
+            &[
+                (share(2), &[(0, share(1))]),
+                (share(1), &[(2, share(1)), (1, share(2))]),
+            ],
+        );
+        let panels: Vec<usize> = placed.iter().map(|(panel, _)| *panel).collect();
+        assert_eq!(panels, [0, 2, 1]);
+        let covered: u32 = placed.iter().map(|(_, area)| area.area()).sum();
+        assert_eq!(covered, body.area());
     }
 }

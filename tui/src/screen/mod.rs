@@ -35,14 +35,15 @@ mod overlay;
 mod panel;
 mod process;
 mod seen;
+mod shared;
 mod show;
-pub(crate) mod source;
 pub(crate) mod steer;
+mod tabs;
 mod theme;
 mod wanted;
 mod words;
 
 pub(crate) use process::{Life, Trainer};
-pub(crate) use show::{Watched, show};
+pub(crate) use show::{Watched, show, wall_clock};
 pub(crate) use theme::Tone;
 pub(crate) use wanted::is_wanted;

@@ -4,6 +4,7 @@ mod palette;
 
 use ratatui::crossterm::event::KeyCode;
 
+use super::app::Wish;
 use super::keys::{Action, Id, Key, Place, asked, valid};
 
 pub(crate) use palette::{Command, Palette};
@@ -39,10 +40,12 @@ pub(crate) struct Help {
 /// A command that waits for a second key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Confirm {
-    /// The command, in `compacter ctl`'s words.
+    /// What is to be done: a command in `compacter ctl`'s words, for one.
     pub(crate) words: String,
     /// What it does.
     pub(crate) help: &'static str,
+    /// What is to be done where it is no command for the run.
+    pub(crate) wish: Option<Wish>,
     /// The key that asked; the same again is a yes.
     pub(crate) key: Key,
 }
@@ -67,6 +70,8 @@ pub(crate) enum Then {
     Send(String),
     /// It closes, and an action is done.
     Do(Command),
+    /// It closes, and the screen's owner has something to do.
+    Wish(Wish),
     /// It closes, and the focused panel looks for text.
     Search(String),
 }
@@ -88,7 +93,10 @@ impl Overlay {
             Self::Quit => quit(key),
             Self::Confirm(confirm) => {
                 if key == confirm.key || key.plain() == Some(KeyCode::Enter) {
-                    Then::Send(confirm.words.clone())
+                    match &confirm.wish {
+                        Some(wish) => Then::Wish(wish.clone()),
+                        None => Then::Send(confirm.words.clone()),
+                    }
                 } else {
                     Then::Close
                 }
@@ -233,6 +241,7 @@ mod tests {
         let mut confirm = Overlay::Confirm(Confirm {
             words,
             help: "",
+            wish: None,
             key: Key::char('P'),
         });
         let sent = Then::Send("pause".to_owned());

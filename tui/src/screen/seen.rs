@@ -1,24 +1,29 @@
-//! A run as its events tell it: what the words and numbers on the screen are taken from.
+//! What the words and numbers around the panels are taken from: a run at a moment.
 
-use std::collections::VecDeque;
+use compacter_tui::run_view::{EvalPoint, RunView, Status};
 
-use compacter_core::event::{Event, Kind, plain};
-use compacter_tui::run_view::RunView;
-
-/// Lines kept of what happened; the record has all.
-const LINES: usize = 10_000;
-
-/// Steps between two that have a line of their own.
-const EVERY: u64 = 10;
+/// A run as it is drawn.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen<'a> {
+    /// The run's name.
+    pub(crate) name: &'a str,
+    /// What is known of it.
+    pub(crate) view: &'a RunView,
+    /// The run's time, in seconds since 1970.
+    pub(crate) now: f64,
+    /// Whether its process is gone without a word.
+    pub(crate) gone: bool,
+}
 
 /// How a run stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stand {
     /// Nothing is recorded yet.
-    #[default]
     Starting,
     /// Training.
     Running,
+    /// It should be training, and nothing was heard of it for long.
+    Silent,
     /// Waiting for a command, or for room on the disk.
     Paused,
     /// Told to end before its end; saved.
@@ -34,147 +39,101 @@ pub(crate) enum Stand {
 impl Stand {
     /// Whether something more may come.
     pub(crate) fn goes_on(self) -> bool {
-        matches!(self, Self::Starting | Self::Running | Self::Paused)
+        matches!(
+            self,
+            Self::Starting | Self::Running | Self::Silent | Self::Paused
+        )
+    }
+
+    /// In a word.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "STARTS",
+            Self::Running => "RUN",
+            Self::Silent => "SILENT",
+            Self::Paused => "PAUSED",
+            Self::Interrupted => "SAVED",
+            Self::Finished => "DONE",
+            Self::Failed => "FAILED",
+            Self::Lost => "GONE",
+        }
     }
 }
 
-/// What was seen of a run so far.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Seen {
-    /// The run's name.
-    pub(crate) name: String,
-    /// How it stands.
-    pub(crate) stand: Stand,
-    /// Steps done.
-    pub(crate) step: u64,
-    /// Steps planned; 0 while unknown.
-    pub(crate) total: u64,
-    /// Seconds since the process that trains it started.
-    pub(crate) elapsed: f64,
-    /// Step and elapsed seconds when that process came to it: what its speed is counted from.
-    from: Option<(u64, f64)>,
-    /// Loss of the last step.
-    pub(crate) loss: Option<f64>,
-    /// Learning rate of the last step.
-    pub(crate) learning_rate: Option<f64>,
-    /// The last evaluation, as a line.
-    pub(crate) last: Option<String>,
-    /// The best evaluation, as a line.
-    pub(crate) best: Option<String>,
-    /// Number of the configuration in force.
-    pub(crate) version: u32,
-    /// The configuration in force, as TOML.
-    pub(crate) config: String,
-    /// Why the last edit was refused; none once a good one came.
-    pub(crate) refused: Option<String>,
-    /// The curves.
-    pub(crate) view: RunView,
-    /// What happened, a line each.
-    pub(crate) lines: VecDeque<String>,
-}
-
-impl Seen {
-    /// Nothing yet, of the run named.
-    pub(crate) fn new(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            version: 1,
-            ..Self::default()
-        }
-    }
-
-    /// Takes the next event.
-    pub(crate) fn apply(&mut self, event: &Event) {
-        self.step = event.step;
-        self.elapsed = event.elapsed;
-        match &event.kind {
-            Kind::Started(started) => {
-                self.stand = Stand::Running;
-                self.total = started.total_steps;
-                self.config.clone_from(&started.config);
-                self.from = Some((event.step, event.elapsed));
-            }
-            Kind::Step(step) => {
-                // A run that is stopped by room on the disk says that it goes on.
-                if self.stand != Stand::Paused {
-                    self.stand = Stand::Running;
-                }
-                self.total = step.total_steps;
-                self.loss = Some(step.loss);
-                self.learning_rate = Some(step.learning_rate);
-                self.from.get_or_insert((event.step, event.elapsed));
-            }
-            Kind::Eval(eval) => {
-                self.last = plain::line(event);
-                if eval.best {
-                    self.best.clone_from(&self.last);
-                }
-            }
-            Kind::ConfigApplied(edit) => {
-                self.version = edit.version;
-                self.config.clone_from(&edit.config);
-                self.refused = None;
-            }
-            Kind::ConfigRefused { message } => self.refused = Some(message.clone()),
-            Kind::Paused { .. } => self.stand = Stand::Paused,
-            Kind::Continued => self.stand = Stand::Running,
-            Kind::Resumed { from_step } => {
-                self.stand = Stand::Running;
-                self.step = *from_step;
-                self.from = Some((*from_step, event.elapsed));
-            }
-            Kind::Interrupted { .. } => self.stand = Stand::Interrupted,
-            Kind::Finished { .. } => self.stand = Stand::Finished,
-            Kind::Failed { .. } => self.stand = Stand::Failed,
-            _ => {}
-        }
-        self.view.push(event.clone());
-        let shown = !matches!(event.kind, Kind::Step(_)) || event.step.is_multiple_of(EVERY);
-        self.lines.extend(plain::line(event).filter(|_| shown));
-        while self.lines.len() > LINES {
-            self.lines.pop_front();
+impl<'a> Seen<'a> {
+    /// How the run stands.
+    pub(crate) fn stand(&self) -> Stand {
+        match self.view.status(self.now) {
+            Status::Interrupted { .. } => Stand::Interrupted,
+            Status::Finished { .. } => Stand::Finished,
+            Status::Failed { .. } => Stand::Failed,
+            _ if self.gone => Stand::Lost,
+            Status::Waiting => Stand::Starting,
+            Status::Running => Stand::Running,
+            Status::Silent { .. } => Stand::Silent,
+            Status::Paused { .. } => Stand::Paused,
         }
     }
 
     /// Share of the steps that are done, from 0 to 1; `None` while their number is unknown.
     pub(crate) fn share(&self) -> Option<f64> {
-        (self.total > 0).then(|| (self.step as f64 / self.total as f64).clamp(0.0, 1.0))
+        let (step, total) = (self.view.step as f64, self.view.total_steps);
+        (total > 0).then(|| (step / total as f64).clamp(0.0, 1.0))
     }
 
-    /// Seconds until the last step, at the speed so far.
+    /// Seconds until the last step, at the pace of the last ones.
     pub(crate) fn left(&self) -> Option<f64> {
-        let (step, elapsed) = self.from?;
-        let done = self.step.checked_sub(step).filter(|&done| done > 0)?;
-        let per_step = (self.elapsed - elapsed) / done as f64;
-        Some(per_step * self.total.saturating_sub(self.step) as f64)
+        self.view.eta(self.now).filter(|_| self.stand().goes_on())
     }
 
-    /// How the run stands, in a word.
-    pub(crate) fn word(&self) -> &'static str {
-        match self.stand {
-            Stand::Starting => "STARTS",
-            Stand::Running => "RUN",
-            Stand::Paused => "PAUSED",
-            Stand::Interrupted => "SAVED",
-            Stand::Finished => "DONE",
-            Stand::Failed => "FAILED",
-            Stand::Lost => "GONE",
-        }
+    /// Seconds that the run's processes have taken.
+    pub(crate) fn elapsed(&self) -> f64 {
+        self.view.elapsed(self.now)
     }
 
-    /// A few words for the title of the terminal's tab, such as `62% .231`.
+    /// Loss of the last step.
+    pub(crate) fn loss(&self) -> Option<f64> {
+        self.view.latest.as_ref().map(|step| step.values.loss)
+    }
+
+    /// Learning rate of the last step.
+    pub(crate) fn learning_rate(&self) -> Option<f64> {
+        let latest = self.view.latest.as_ref();
+        latest.map(|step| step.values.learning_rate)
+    }
+
+    /// The last evaluation of the split that models are chosen by.
+    pub(crate) fn last(&self) -> Option<&'a EvalPoint> {
+        self.view.last_eval("validation")
+    }
+
+    /// The best one.
+    pub(crate) fn best(&self) -> Option<&'a EvalPoint> {
+        self.view.best_eval("validation")
+    }
+
+    /// A few words for the title of the terminal's tab, such as `62% .231 demo`.
     pub(crate) fn tab_title(&self) -> String {
-        let loss = self.loss.map_or(String::new(), |loss| {
+        let loss = self.loss().map_or(String::new(), |loss| {
             let text = format!(" {loss:.3}");
             text.replacen(" 0.", " .", 1)
         });
-        match (self.stand, self.share()) {
-            (Stand::Running | Stand::Paused, Some(share)) => {
+        match (self.stand(), self.share()) {
+            (Stand::Running | Stand::Paused | Stand::Silent, Some(share)) => {
                 format!("{:.0}%{loss} {}", (share * 100.0).floor(), self.name)
             }
-            _ => format!("{} {}", self.word().to_lowercase(), self.name),
+            (stand, _) => format!("{} {}", stand.word().to_lowercase(), self.name),
         }
     }
+}
+
+/// An evaluation in words, such as `step 120  accuracy 0.871  loss 0.2651`.
+pub(crate) fn measured(eval: &EvalPoint) -> String {
+    let mut text = format!("step {}", eval.step);
+    for (name, value) in &eval.metrics {
+        text += &format!("  {name} {value:.4}");
+    }
+    text
 }
 
 /// Seconds as `12:31` or `1:02:03`.
@@ -198,7 +157,7 @@ pub(crate) fn clock(seconds: f64) -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use compacter_core::event::{self, SCHEMA};
+    use compacter_core::event::{self, Event, Kind, SCHEMA};
 
     use super::*;
 
@@ -230,46 +189,58 @@ pub(crate) mod tests {
         })
     }
 
-    #[test]
-    fn progress_and_time_left_count_from_where_the_process_began() {
-        let mut seen = Seen::new("demo");
-        assert_eq!((seen.share(), seen.left()), (None, None));
-        seen.apply(&event(100, Kind::Resumed { from_step: 100 }));
-        for at in 101..=124 {
-            seen.apply(&event(at, step(0.2314)));
+    /// A run at the moment of its last event.
+    pub(crate) fn seen(view: &RunView) -> Seen<'_> {
+        Seen {
+            name: "demo",
+            view,
+            now: view.step as f64,
+            gone: false,
         }
-        assert_eq!(seen.share(), Some(0.62));
-        assert_eq!(seen.left(), Some(76.0));
+    }
+
+    #[test]
+    fn progress_and_time_left_are_those_of_the_present_pace() {
+        let mut view = RunView::default();
+        assert_eq!((seen(&view).share(), seen(&view).left()), (None, None));
+        view.push(event(100, Kind::Resumed { from_step: 100 }));
+        for at in 101..=124 {
+            view.push(event(at, step(0.2314)));
+        }
+        let seen = seen(&view);
+        assert_eq!((seen.share(), seen.left()), (Some(0.62), Some(76.0)));
         assert_eq!(seen.tab_title(), "62% .231 demo");
     }
 
     #[test]
     fn a_stand_follows_what_the_run_says() {
-        let mut seen = Seen::new("demo");
-        let paused = Kind::Paused {
-            reason: "asked to".to_owned(),
-        };
+        let mut view = RunView::default();
+        let reason = || "asked to".to_owned();
         for (kind, word) in [
             (step(0.5), "RUN"),
-            (paused, "PAUSED"),
+            (Kind::Paused { reason: reason() }, "PAUSED"),
             (Kind::Continued, "RUN"),
-            (
-                Kind::Interrupted {
-                    reason: "SIGTERM".to_owned(),
-                },
-                "SAVED",
-            ),
+            (Kind::Interrupted { reason: reason() }, "SAVED"),
             (Kind::Resumed { from_step: 1 }, "RUN"),
-            (
-                Kind::Failed {
-                    message: "no memory".to_owned(),
-                },
-                "FAILED",
-            ),
+            (Kind::Failed { message: reason() }, "FAILED"),
         ] {
-            seen.apply(&event(1, kind));
-            assert_eq!(seen.word(), word);
+            view.push(event(1, kind));
+            assert_eq!(seen(&view).stand().word(), word);
         }
+    }
+
+    #[test]
+    fn a_process_that_is_gone_is_gone_unless_the_run_was_over() {
+        let mut view = RunView::default();
+        view.push(event(1, step(0.5)));
+        fn gone(view: &RunView) -> Stand {
+            let seen = seen(view);
+            Seen { gone: true, ..seen }.stand()
+        }
+        assert_eq!(gone(&view), Stand::Lost);
+        let reason = event::Ending::Steps;
+        view.push(event(2, Kind::Finished { reason, best: None }));
+        assert_eq!(gone(&view), Stand::Finished);
     }
 
     #[test]

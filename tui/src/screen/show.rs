@@ -3,14 +3,16 @@
 //! It draws at most ten times a second, once a second while nobody looks, and only when
 //! something changed. A key wakes it at once.
 
+mod files;
 mod leave;
+mod others;
 
 use std::io::{self, Write, stdout};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use compacter_core::event::replay::Update;
 use compacter_core::run::RunFolder;
 use compacter_core::{Error, Result};
+use compacter_tui::run_view::Source;
 use crossbeam_channel::RecvTimeoutError;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event::{DisableMouseCapture, EnableMouseCapture};
@@ -27,12 +29,12 @@ use super::guard::{Takes, TerminalGuard};
 use super::input::{Input, Inputs};
 use super::process::{Life, Trainer};
 use super::seen::Stand;
-use super::source::Source;
 use super::steer::Steer;
 use super::theme::Theme;
 use crate::Exit;
 use crate::args::Look;
 
+use files::copy;
 use leave::{Left, edit, farewell, summary};
 
 /// Between two drawings.
@@ -44,7 +46,7 @@ const SLOW: Duration = Duration::from_secs(1);
 pub(crate) struct Watched {
     /// The run.
     pub(crate) folder: RunFolder,
-    /// Its events.
+    /// Its record.
     pub(crate) source: Source,
     /// The way to it.
     pub(crate) steer: Box<dyn Steer>,
@@ -53,7 +55,6 @@ pub(crate) struct Watched {
 /// The screen while it is up.
 struct Screen {
     app: App,
-    source: Source,
     inputs: Inputs,
     guard: TerminalGuard,
     terminal: Terminal<CrosstermBackend<io::Stdout>>,
@@ -98,8 +99,7 @@ impl Screen {
             mouse: look.inline.is_none() && !look.no_mouse,
         };
         let viewport = look.inline.map_or(Viewport::Fullscreen, Viewport::Inline);
-        let mut app = App::new(folder, theme, steer);
-        app.live = source.is_live();
+        let mut app = App::new(folder, source, theme, steer);
         if look.inline.is_some() {
             app.advice = "";
         }
@@ -114,7 +114,6 @@ impl Screen {
         let title = String::new();
         Ok(Self {
             app,
-            source,
             inputs,
             guard,
             terminal,
@@ -135,7 +134,7 @@ impl Screen {
                 dirty |= self.look_for_trainer();
             }
             dirty |= self.app.tick();
-            if self.app.saving && !self.app.seen.stand.goes_on() {
+            if self.app.saving && !self.app.seen().stand().goes_on() {
                 return Ok(Left::Saved);
             }
             let pace = if self.looked_at { FRAME } else { SLOW };
@@ -166,22 +165,15 @@ impl Screen {
 
     /// Reads what the run recorded; says whether something came.
     fn read(&mut self) -> Result<bool> {
-        let (events, restarted) = match self.source.poll()? {
-            Update::Appended(events) => (events, false),
-            Update::Restarted(events) => (events, true),
-        };
-        if events.is_empty() && !restarted {
-            return Ok(false);
-        }
-        let before = self.app.seen.stand;
-        self.app.events(&events, restarted);
+        let before = self.app.seen().stand();
+        let new = self.app.read(wall_clock())?;
         self.ring(before);
-        Ok(true)
+        Ok(new || self.app.progress().is_some())
     }
 
     /// Notices a process that went without a word; says whether it did.
     fn look_for_trainer(&mut self) -> bool {
-        if !self.app.live || !self.app.seen.stand.goes_on() {
+        if !self.app.is_live() || !self.app.seen().stand().goes_on() {
             return false;
         }
         let gone =
@@ -191,36 +183,29 @@ impl Screen {
         if !gone || spoke {
             return spoke;
         }
-        let before = self.app.seen.stand;
-        self.app.seen.stand = Stand::Lost;
+        let before = self.app.seen().stand();
+        self.app.gone = true;
         self.ring(before);
         true
     }
 
     /// Tells the terminal that a run has ended which went on before.
     fn ring(&self, before: Stand) {
-        let stand = self.app.seen.stand;
-        if before != Stand::Running || stand.goes_on() || !self.app.live {
+        let stand = self.app.seen().stand();
+        if before != Stand::Running || stand.goes_on() || !self.app.is_live() {
             return;
         }
         // BEL, and a notification (OSC 9), which the name of a run cannot end early.
-        let name: String = self
-            .app
-            .seen
-            .name
-            .chars()
-            .filter(|c| !c.is_control())
-            .collect();
-        let text = format!(
-            "\x07\x1b]9;{name}: {}\x07",
-            self.app.seen.word().to_lowercase()
-        );
+        let name = self.app.seen().name;
+        let name: String = name.chars().filter(|c| !c.is_control()).collect();
+        let word = stand.word().to_lowercase();
+        let text = format!("\x07\x1b]9;{name}: {word}\x07");
         let mut out = stdout();
         let _gone = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
 
     fn draw(&mut self) -> io::Result<()> {
-        let title = self.app.seen.tab_title();
+        let title = self.app.seen().tab_title();
         if title != self.title {
             let plain: String = title.chars().filter(|c| !c.is_control()).collect();
             execute!(stdout(), SetTitle(plain))?;
@@ -301,6 +286,17 @@ impl Screen {
                 }
             }
             Wish::Redraw => self.anew()?,
+            Wish::Copy(text) => {
+                copy(&text)?;
+                self.app.tell(format!("copied {text}"), false);
+            }
+            Wish::Export(name) => self.export(&name),
+            Wish::Open(run) => self.open_run(&run),
+            Wish::Fork(run, step) => {
+                let at = step.map_or(String::new(), |step| format!(" --at {step}"));
+                let told = format!("in another terminal: compacter fork {}{at}", run.display());
+                self.app.tell(told, false);
+            }
             Wish::Mouse => {
                 self.mouse = !self.mouse;
                 if self.mouse {
@@ -323,6 +319,12 @@ impl Screen {
         self.app.tell(refused, true);
         false
     }
+}
+
+/// Seconds since 1970.
+pub(crate) fn wall_clock() -> f64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0.0, |since| since.as_secs_f64())
 }
 
 /// Fails the drawing where a test asks for it, to see the terminal put back.

@@ -1,24 +1,57 @@
-//! Panels of words: the run at a glance, its configuration, and its log.
+//! Panels of lines: the run at a glance, its configuration, and its log.
 
 use std::borrow::Cow;
 
-use compacter_core::event::Kind;
-use compacter_core::event::factors::{Branch, Place as FactorPlace, Stack};
+#[cfg(not(test))]
+use chrono::Local as Zone;
+use chrono::TimeZone;
+// Pictures in the repository do not depend on where they are drawn.
+#[cfg(test)]
+use chrono::Utc as Zone;
+use compacter_tui::run_view::Severity;
 use ratatui::Frame;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::Line;
 
 use super::keys::{Id, Place};
-use super::layout::Class;
-use super::panel::{Answer, Context, Panel};
-use super::seen::{Seen, clock};
+use super::panel::{Answer, Context, Hand, Panel};
+use super::seen::{Seen, clock, measured};
+use super::theme::Theme;
+
+/// A line, and how it is to be said.
+type Said<'a> = (Voice, Cow<'a, str>);
+
+/// How a line is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Voice {
+    /// As text.
+    Plain,
+    /// As what matters less, or no longer.
+    Faint,
+    /// As what deserves attention.
+    Warning,
+    /// As what went wrong.
+    Bad,
+}
+
+impl Voice {
+    /// Its style in a theme.
+    pub(crate) fn style(self, theme: &Theme) -> Style {
+        match self {
+            Self::Plain => theme.text(),
+            Self::Faint => theme.faint(),
+            Self::Warning => theme.warning(),
+            Self::Bad => theme.bad(),
+        }
+    }
+}
 
 /// Lines of text that may be more than fit.
 #[derive(Debug)]
 pub(crate) struct Words {
     title: &'static str,
-    text: fn(&Seen) -> Vec<Cow<'_, str>>,
-    from: Class,
+    text: fn(&Seen<'_>) -> Vec<Said<'static>>,
     /// First line shown, unless the end is.
     top: usize,
     /// Characters left out at the left.
@@ -29,11 +62,10 @@ pub(crate) struct Words {
 }
 
 impl Words {
-    fn new(title: &'static str, text: fn(&Seen) -> Vec<Cow<'_, str>>) -> Self {
+    fn new(title: &'static str, text: fn(&Seen<'_>) -> Vec<Said<'static>>) -> Self {
         Self {
             title,
             text,
-            from: Class::Compact,
             top: 0,
             left: 0,
             at_end: false,
@@ -49,27 +81,18 @@ impl Words {
     /// The configuration in force.
     pub(crate) fn config() -> Self {
         Self::new("configuration in force", |seen| {
-            seen.config.lines().map(Cow::from).collect()
+            let lines = seen.view.config().unwrap_or_default().lines();
+            let plain = |line: &str| (Voice::Plain, Cow::from(line.to_owned()));
+            lines.map(plain).collect()
         })
-    }
-
-    /// The projections of the method, as the last snapshot has them.
-    pub(crate) fn factors() -> Self {
-        Self::new("fast weights", factors)
     }
 
     /// What happened, the newest at the end.
     pub(crate) fn log() -> Self {
-        let log = Self::new("log", |seen| seen.lines.iter().map(Cow::from).collect());
         Self {
             at_end: true,
-            ..log
+            ..Self::new("log", |seen| log(seen).collect())
         }
-    }
-
-    /// The same, shown beside others only from this class on.
-    pub(crate) fn only_from(self, from: Class) -> Self {
-        Self { from, ..self }
     }
 
     fn first(&self, count: usize, lines: u16) -> usize {
@@ -86,13 +109,13 @@ impl Words {
     }
 
     /// Goes to the next match below the first line shown, or above it, and round the end.
-    fn go_to_match(&mut self, first: usize, direction: Id, seen: &Seen) -> Answer {
+    fn go_to_match(&mut self, first: usize, direction: Id, seen: &Seen<'_>) -> Answer {
         if self.sought.is_empty() {
             return Answer::Told("nothing is looked for: press /".to_owned());
         }
         let text = (self.text)(seen);
         let found: Vec<usize> = (0..text.len())
-            .filter(|&at| self.matches(&text[at]))
+            .filter(|&at| self.matches(&text[at].1))
             .collect();
         let next = if direction == Id::PreviousMatch {
             found.iter().rev().find(|&&at| at < first).or(found.last())
@@ -116,32 +139,31 @@ impl Panel for Words {
         &[Place::Scrolling, Place::Searching]
     }
 
-    fn from(&self) -> Class {
-        self.from
-    }
-
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, context: &Context<'_>) {
-        let text = (self.text)(context.seen);
+        let text = (self.text)(&context.seen);
         let first = self.first(text.len(), area.height);
         let shown = text.iter().skip(first).zip(area.rows());
-        for (line, row) in shown {
+        for ((voice, line), row) in shown {
             let rest: String = line.chars().skip(self.left).collect();
             let style = if self.matches(line) {
                 context.theme.chosen()
             } else {
-                context.theme.text()
+                voice.style(context.theme)
             };
             frame.render_widget(Line::styled(rest, style), row);
         }
     }
 
-    fn on(&mut self, id: Id, lines: u16, context: &Context<'_>) -> Answer {
-        let count = (self.text)(context.seen).len();
+    fn on(&mut self, id: Id, hand: &mut Hand<'_>) -> Answer {
+        let count = (self.text)(&hand.seen).len();
+        let lines = hand.room.height;
         let first = self.first(count, lines);
         let page = usize::from(lines.max(2) - 1);
         let top = match id {
             Id::Up => first.saturating_sub(1),
             Id::Down => first + 1,
+            Id::WheelUp => first.saturating_sub(3),
+            Id::WheelDown => first + 3,
             Id::PageUp => first.saturating_sub(page),
             Id::PageDown => first + page,
             Id::First => 0,
@@ -154,7 +176,7 @@ impl Panel for Words {
                 self.left = (self.left + 8).min(400);
                 return Answer::Done;
             }
-            Id::NextMatch | Id::PreviousMatch => return self.go_to_match(first, id, context.seen),
+            Id::NextMatch | Id::PreviousMatch => return self.go_to_match(first, id, &hand.seen),
             _ => return Answer::Ignored,
         };
         let last = count.saturating_sub(usize::from(lines));
@@ -164,136 +186,140 @@ impl Panel for Words {
         Answer::Done
     }
 
-    fn search(&mut self, text: &str, context: &Context<'_>) {
+    fn search(&mut self, text: &str, hand: &mut Hand<'_>) -> Answer {
         self.sought = text.to_lowercase();
-        if !self.sought.is_empty() {
-            self.go_to_match(0, Id::NextMatch, context.seen);
+        if self.sought.is_empty() {
+            return Answer::Done;
         }
+        self.go_to_match(0, Id::NextMatch, &hand.seen)
     }
 }
 
-fn now(seen: &Seen) -> Vec<Cow<'_, str>> {
+fn now(seen: &Seen<'_>) -> Vec<Said<'static>> {
     let number = |value: Option<f64>| value.map_or("-".to_owned(), |x| format!("{x:.4}"));
     let rate = seen
-        .learning_rate
+        .learning_rate()
         .map_or("-".to_owned(), |x| format!("{x:.1e}"));
-    let left = seen.left().map_or("-".to_owned(), clock);
+    let gradient = seen.view.latest.as_ref();
+    let gradient = gradient.map_or("-".to_owned(), |step| {
+        format!("{:.2}", step.values.gradient_norm)
+    });
+    let eval = |eval: Option<_>| eval.map_or("-".to_owned(), measured);
+    let pace = seen.view.pace.seconds_per_step();
+    let pace = pace.filter(|&seconds| seconds > 0.0);
+    let pace = pace.map_or("-".to_owned(), |seconds| format!("{:.2}", 1.0 / seconds));
+    let tokens = seen.view.pace.tokens_per_second();
+    let tokens = tokens.map_or("-".to_owned(), |tokens| format!("{tokens:.0}"));
+    let memory = seen
+        .view
+        .latest
+        .as_ref()
+        .and_then(|step| step.values.memory);
+    let memory = memory.map_or(String::new(), |bytes| {
+        format!("   rss {:.2} GiB", bytes as f64 / f64::from(1 << 30))
+    });
+    let plain = |text: String| (Voice::Plain, Cow::from(text));
     let mut lines = vec![
-        Cow::from(format!("loss   {}", number(seen.loss))),
-        Cow::from(format!("lr     {rate}")),
-        Cow::from(format!("last   {}", seen.last.as_deref().unwrap_or("-"))),
-        Cow::from(format!("best   {}", seen.best.as_deref().unwrap_or("-"))),
-        Cow::from(format!("time   {}  left {left}", clock(seen.elapsed))),
-        Cow::from(format!("cfg    v{}", seen.version)),
+        plain(format!("loss   {}   lr {rate}", number(seen.loss()))),
+        plain(format!("best   {}", eval(seen.best()))),
+        plain(format!("last   {}", eval(seen.last()))),
+        plain(format!(
+            "|g|    {gradient}   skipped {}",
+            seen.view.skipped.count()
+        )),
+        plain(format!("pace   {pace} it/s   {tokens} tok/s")),
+        plain(format!("time   {}{memory}", clock(seen.elapsed()))),
     ];
-    if let Some(refused) = &seen.refused {
-        lines.push(Cow::from(format!("kept   {refused}")));
+    if seen.view.warnings > 0 {
+        let text = format!("{} warnings: tab 7 has them", seen.view.warnings);
+        lines.push((Voice::Warning, Cow::from(text)));
     }
     lines
 }
 
-/// A line for each projection `W`: its norm, its distance from the initial values and from
-/// the snapshot before, the norm of its gradient, and how many directions it works in.
-fn factors(seen: &Seen) -> Vec<Cow<'_, str>> {
-    let newest = seen.view.factors.back();
-    let Some((step, Kind::Factors(snapshot))) = newest.map(|event| (event.step, &event.kind))
-    else {
-        return vec![Cow::from(
-            "no snapshot yet: watch.factors_every is 0, or the method has no projections",
-        )];
-    };
-    let number = |value: Option<f64>| value.map_or("-".to_owned(), |x| format!("{x:.3e}"));
-    let rank = |value: Option<f64>| value.map_or("-".to_owned(), |x| format!("{x:.2}"));
-    let rows = snapshot.projections.iter().map(|projection| {
-        format!(
-            "{:<22} {:>10} {:>10} {:>10} {:>10} {:>6}",
-            place(&projection.place),
-            number(Some(projection.norm)),
-            number(Some(projection.drift)),
-            number(projection.change),
-            number(projection.gradient_norm),
-            rank(projection.effective_rank),
+/// The log's lines, the oldest first.
+pub(crate) fn log(seen: &Seen<'_>) -> impl DoubleEndedIterator<Item = Said<'static>> {
+    seen.view.log.lines().map(|line| {
+        let voice = match line.severity {
+            _ if line.void => Voice::Faint,
+            Severity::Info => Voice::Plain,
+            Severity::Warning => Voice::Warning,
+            Severity::Error => Voice::Bad,
+        };
+        let void = if line.void { "(void) " } else { "" };
+        (
+            voice,
+            Cow::from(format!("{} {void}{}", time_of_day(line.t), line.text)),
         )
-    });
-    let head = format!(
-        "{:<22} {:>10} {:>10} {:>10} {:>10} {:>6}",
-        format!("step {step}"),
-        "norm",
-        "drift",
-        "change",
-        "gradient",
-        "erank"
-    );
-    std::iter::once(head).chain(rows).map(Cow::from).collect()
+    })
 }
 
-/// A projection's place in a few words, such as `enc.1 attention up`.
-fn place(place: &FactorPlace) -> String {
-    let stack = match place.stack {
-        Stack::Encoder => "enc",
-        Stack::Decoder => "dec",
-        _ => "?",
-    };
-    let branch = match place.branch {
-        Branch::SelfAttention => "attention",
-        Branch::CrossAttention => "cross",
-        Branch::FeedForward => "ffn",
-        _ => "?",
-    };
-    let role = format!("{:?}", place.role).to_lowercase();
-    format!("{stack}.{} {branch} {role}", place.block + 1)
+/// A wall time as `12:31:02`, where the viewer is.
+pub(crate) fn time_of_day(seconds: f64) -> String {
+    #[expect(clippy::cast_possible_truncation, reason = "cut to whole seconds")]
+    let time = Zone.timestamp_opt(seconds as i64, 0);
+    let time = time.single();
+    time.map_or_else(String::new, |time| time.format("%H:%M:%S").to_string())
 }
 
 #[cfg(test)]
 mod tests {
+    use compacter_core::event::Kind;
+    use compacter_tui::run_view::RunView;
+    use ratatui::layout::Size;
+
     use super::*;
-    use crate::screen::seen::tests::{event, step};
+    use crate::screen::seen::tests::{event, seen};
+    use crate::screen::shared::Shared;
     use crate::screen::theme::Tone;
     use crate::screen::theme::tests::with;
 
-    fn seen() -> Seen {
-        let mut seen = Seen::new("demo");
+    fn view() -> RunView {
+        let mut view = RunView::default();
         for at in 1..=1000 {
-            seen.apply(&event(at, step(1.0 / at as f64)));
+            let message = format!("step {at} was odd");
+            view.push(event(at, Kind::Warning { message }));
         }
-        seen
+        view
+    }
+
+    fn with_hand<T>(act: impl FnOnce(&mut Hand<'_>) -> T) -> T {
+        let (view, theme) = (view(), with(Tone::Mono, &[]));
+        act(&mut Hand {
+            seen: seen(&view),
+            shared: &mut Shared::default(),
+            theme: &theme,
+            room: Size::new(40, 10),
+        })
     }
 
     #[test]
     fn a_log_stays_at_its_end_until_one_looks_back() {
-        let (seen, theme) = (seen(), with(Tone::Mono, &[]));
-        let context = Context {
-            seen: &seen,
-            theme: &theme,
-            focused: true,
-        };
-        let mut log = Words::log();
-        assert_eq!(log.first(100, 10), 90);
-        log.on(Id::Up, 10, &context);
-        assert_eq!((log.first(100, 10), log.first(200, 10)), (89, 89));
-        log.on(Id::Last, 10, &context);
-        assert_eq!(log.first(200, 10), 190);
+        with_hand(|hand| {
+            let mut log = Words::log();
+            assert_eq!(log.first(100, 10), 90);
+            log.on(Id::Up, hand);
+            assert_eq!((log.first(1000, 10), log.first(2000, 10)), (989, 989));
+            log.on(Id::Last, hand);
+            assert_eq!(log.first(2000, 10), 1990);
+        });
     }
 
     #[test]
     fn matches_are_found_in_turn_and_round_the_end() {
-        let (seen, theme) = (seen(), with(Tone::Mono, &[]));
-        let context = Context {
-            seen: &seen,
-            theme: &theme,
-            focused: true,
-        };
-        let mut log = Words::log();
-        log.search("STEP 50", &context); // steps 50 and 500
-        assert_eq!(log.top, 4);
-        log.on(Id::NextMatch, 10, &context);
-        assert_eq!(log.top, 49);
-        log.on(Id::NextMatch, 10, &context);
-        assert_eq!(log.top, 4);
-        log.on(Id::PreviousMatch, 10, &context);
-        assert_eq!(log.top, 49);
-        log.search("nothing like it", &context);
-        let told = log.on(Id::NextMatch, 10, &context);
-        assert_eq!(told, Answer::Told("no `nothing like it` here".to_owned()));
+        with_hand(|hand| {
+            let mut log = Words::log();
+            log.search("STEP 50 ", hand);
+            assert_eq!(log.top, 49);
+            log.search("STEP 50", hand); // 50, and 500 to 509
+            log.on(Id::NextMatch, hand);
+            assert_eq!(log.top, 499);
+            log.on(Id::PreviousMatch, hand);
+            assert_eq!(log.top, 49);
+            log.on(Id::PreviousMatch, hand);
+            assert_eq!(log.top, 508);
+            let told = log.search("nothing like it", hand);
+            assert_eq!(told, Answer::Told("no `nothing like it` here".to_owned()));
+        });
     }
 }

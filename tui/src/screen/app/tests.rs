@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::cell::RefCell;
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::Path;
 use std::rc::Rc;
 
 use compacter_core::Result;
-use compacter_core::event::{self, Kind};
+use compacter_core::event::{self, Event, Kind};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::KeyCode;
@@ -53,7 +55,13 @@ impl Bench {
         let folder = RunFolder::create(runs.path(), "demo").unwrap();
         let sent = Rc::default();
         let theme = with(Tone::Mono, &[("LANG", "C.UTF-8")]);
-        let mut app = App::new(folder, theme, Box::new(Noting(Rc::clone(&sent))));
+        let source = Source::open(&folder.events_path()).unwrap();
+        let steer = Box::new(Noting(Rc::clone(&sent)));
+        let mut bench = Self {
+            app: App::new(folder, source, theme, steer),
+            sent,
+            _runs: runs,
+        };
         let started = event::Started {
             config: CONFIG.to_owned(),
             version: "0.1.0".to_owned(),
@@ -64,15 +72,26 @@ impl Bench {
             trainable: 14_320,
             total: 22_713_216,
         };
-        app.events(&[event(0, Kind::Started(started))], false);
-        for at in 1..=124 {
-            app.events(&[event(at, step(28.7 / at as f64))], false);
+        let started = event(0, Kind::Started(started));
+        let steps = (1..=124).map(|at| event(at, step(28.7 / at as f64)));
+        bench.happened(&std::iter::once(started).chain(steps).collect::<Vec<_>>());
+        bench
+    }
+
+    /// Has the run record events, and the screen read them.
+    fn happened(&mut self, events: &[Event]) {
+        let path = self.app.folder.events_path();
+        let mut record = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path)
+            .unwrap();
+        for event in events {
+            let line = serde_json::to_string(event).unwrap() + "\n";
+            record.write_all(line.as_bytes()).unwrap();
         }
-        Self {
-            app,
-            sent,
-            _runs: runs,
-        }
+        let now = events.last().unwrap().t;
+        self.app.read(now).unwrap();
     }
 
     fn press(&mut self, keys: &str) -> Wish {
@@ -188,9 +207,7 @@ fn leaving_a_run_that_goes_on_asks_and_one_that_ended_does_not() {
         (Wish::None, Wish::Save)
     );
     let reason = event::Ending::Steps;
-    bench
-        .app
-        .events(&[event(200, Kind::Finished { reason, best: None })], false);
+    bench.happened(&[event(200, Kind::Finished { reason, best: None })]);
     assert_eq!(bench.press("q"), Wish::Leave);
 }
 
@@ -228,7 +245,7 @@ fn small_letters_never_reach_the_run() {
 fn a_frozen_picture_stays_and_says_how_far_the_run_is() {
     let mut bench = Bench::new();
     bench.press("F");
-    bench.app.events(&[event(130, step(0.1))], false);
+    bench.happened(&[event(130, step(0.1))]);
     let picture = bench.picture(120, 40);
     assert!(
         picture.contains("FROZEN +6 steps") && picture.contains("124/200"),
@@ -242,9 +259,7 @@ fn a_frozen_picture_stays_and_says_how_far_the_run_is() {
 fn a_refused_edit_is_seen_in_every_tab_until_a_good_one() {
     let mut bench = Bench::new();
     let message = "run.toml:3:1: expected a number".to_owned();
-    bench
-        .app
-        .events(&[event(124, Kind::ConfigRefused { message })], false);
+    bench.happened(&[event(124, Kind::ConfigRefused { message })]);
     for tab in ["1", "6", "7"] {
         bench.press(tab);
         let picture = bench.picture(80, 24);

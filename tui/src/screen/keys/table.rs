@@ -3,7 +3,9 @@
 use ratatui::crossterm::event::KeyCode;
 
 use super::Effect::{Asks, Looks, Steers};
-use super::Place::{Charting, Choosing, Everywhere, Quitting, Rating, Scrolling, Searching};
+use super::Place::{
+    Charting, Choosing, Comparing, Everywhere, Quitting, Rating, Replaying, Scrolling, Searching,
+};
 use super::{Action, Effect, Id, Key, Place};
 
 const fn c(c: char) -> Key {
@@ -81,6 +83,7 @@ pub(crate) static TABLE: &[Action] = &[
     row(Id::Theme, &[c('T')], "theme", Everywhere, Looks, "the next theme: auto, dark, light, mono"),
     row(Id::Mouse, &[], "mouse", Everywhere, Looks, "give the mouse to the terminal, or take it again"),
     row(Id::Freeze, &[c('F')], "freeze", Everywhere, Looks, "hold the picture still, or let it go on; training goes on"),
+    row(Id::Export, &[c('w')], "export", Everywhere, Looks, "write the panel to a file: .csv, .svg, or .txt as it looks").takes("FILE"),
     row(Id::Redraw, &[Key::ctrl('l')], "redraw", Everywhere, Looks, "draw everything again"),
     row(Id::Suspend, &[Key::ctrl('z')], "suspend", Everywhere, Looks, "back to the shell; `fg` returns"),
     row(Id::Detach, &[], "detach", Everywhere, Looks, "leave; training goes on"),
@@ -93,7 +96,9 @@ pub(crate) static TABLE: &[Action] = &[
     row(Id::PageDown, &[k(KeyCode::PageDown), Key::ctrl('f')], "page-down", Scrolling, Looks, "a page down"),
     row(Id::First, &[c('g'), k(KeyCode::Home)], "first", Scrolling, Looks, "the beginning"),
     row(Id::Last, &[c('G'), k(KeyCode::End)], "last", Scrolling, Looks, "the end, and stay there").hint(""),
-    row(Id::Search, &[c('/')], "search", Searching, Looks, "look for text").takes("TEXT").hint("search"),
+    row(Id::WheelUp, &[], "wheel-up", Scrolling, Looks, "a little up, as the mouse's wheel does"),
+    row(Id::WheelDown, &[], "wheel-down", Scrolling, Looks, "a little down, as the mouse's wheel does"),
+    row(Id::Search, &[c('/')], "search", Searching, Looks, "look for text, or show only what has it").takes("TEXT").hint("search"),
     row(Id::NextMatch, &[c('n')], "next-match", Searching, Looks, "the next match"),
     row(Id::PreviousMatch, &[c('N')], "previous-match", Searching, Looks, "the match before"),
 
@@ -111,9 +116,16 @@ pub(crate) static TABLE: &[Action] = &[
 
     row(Id::Quantity, &[c('v')], "quantity", Choosing, Looks, "show another quantity").hint("quantity"),
     row(Id::Sort, &[c('s')], "sort", Choosing, Looks, "sort by another column").hint("sort"),
-    row(Id::Select, &[c(' ')], "select", Choosing, Looks, "choose, or no longer").hint("select"),
-    row(Id::Export, &[c('w')], "export", Choosing, Looks, "write the panel to a file").takes("FILE"),
     row(Id::Copy, &[c('Y')], "copy", Choosing, Looks, "copy the value"),
+
+    row(Id::Open, &[k(KeyCode::Enter)], "open", Comparing, Looks, "watch the chosen run instead").hint("watch"),
+    row(Id::Select, &[c(' ')], "select", Comparing, Looks, "lay the run's curves over this one's, or no longer").hint("overlay"),
+    row(Id::Pin, &[c('*')], "pin", Comparing, Looks, "measure the others against the run, or no longer").hint("baseline"),
+    row(Id::Fork, &[c('B')], "fork", Comparing, Asks, "branch a new run off the chosen one's last checkpoint, or that of a step").takes("STEP").hint("fork"),
+
+    row(Id::Hold, &[c('p')], "hold", Replaying, Looks, "hold the replay, or let it go on").hint("hold"),
+    row(Id::Quicker, &[c('>')], "quicker", Replaying, Looks, "play twice as fast").hint("faster"),
+    row(Id::Calmer, &[c('<')], "calmer", Replaying, Looks, "play half as fast"),
 
     row(Id::Save, &[c('S'), Key::ctrl('c')], "", Quitting, Steers, "stop and save; `--resume` goes on"),
     row(Id::Kill, &[c('K')], "", Quitting, Steers, "kill; what was not saved is lost"),

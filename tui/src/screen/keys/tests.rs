@@ -4,11 +4,11 @@ use super::*;
 
 /// Places that one panel may combine, and with them their keys.
 const IN_A_PANEL: [Place; 5] = [
-    Place::Everywhere,
     Place::Scrolling,
     Place::Searching,
     Place::Charting,
     Place::Choosing,
+    Place::Replaying,
 ];
 
 #[test]
@@ -36,6 +36,28 @@ fn no_key_means_two_things_in_one_place() {
             }
         }
     }
+}
+
+#[test]
+fn a_panel_takes_no_key_from_the_screen_but_the_one_that_opens() {
+    let everywhere: Vec<Key> = valid(&[Place::Everywhere])
+        .flat_map(|action| action.keys.iter().copied())
+        .collect();
+    for action in valid(&IN_A_PANEL).chain(valid(&[Place::Comparing])) {
+        let taken = action.keys.iter().any(|key| everywhere.contains(key));
+        assert_eq!(taken, action.id == Id::Open, "{}", action.name);
+    }
+}
+
+#[test]
+fn the_first_place_decides() {
+    let enter = Key::code(KeyCode::Enter);
+    let id = |places: &[Place]| asked(enter, places).map(|action| action.id);
+    assert_eq!(id(&[Place::Comparing, Place::Everywhere]), Some(Id::Open));
+    assert_eq!(
+        id(&[Place::Charting, Place::Everywhere]),
+        Some(Id::Maximise)
+    );
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::process::Command;
 use compacter_core::Result;
 
 use crate::screen::app::App;
-use crate::screen::seen::Stand;
+use crate::screen::seen::{Stand, measured};
 use crate::{Exit, print};
 
 /// How the screen was left.
@@ -42,20 +42,21 @@ pub(super) fn summary(app: &App, left: Left, inline: bool) -> Result<Exit> {
         let _unhandled = signal_hook::low_level::emulate_default_handler(signal);
     }
     printed?;
-    Ok(match (left, app.seen.stand) {
+    Ok(match (left, app.seen().stand()) {
         (Left::Killed, _) => Exit::Failed,
-        (_, Stand::Failed | Stand::Lost) if app.live => Exit::Failed,
+        (_, Stand::Failed | Stand::Lost) if app.is_live() => Exit::Failed,
         (Left::Saved, Stand::Interrupted) => Exit::Interrupted,
         _ => Exit::Done,
     })
 }
 
 fn text(app: &App, left: Left, inline: bool) -> String {
-    let (seen, run) = (&app.seen, app.folder.path().display());
-    let how = match (left, seen.stand) {
+    let (seen, run) = (app.seen(), app.folder.path().display());
+    let stand = seen.stand();
+    let how = match (left, stand) {
         (Left::Killed, _) => "killed",
-        _ if !app.live => "a replay",
-        (_, Stand::Starting | Stand::Running | Stand::Paused) => "training goes on",
+        _ if !app.is_live() => "a replay",
+        (_, Stand::Starting | Stand::Running | Stand::Silent | Stand::Paused) => "training goes on",
         (_, Stand::Interrupted) => "saved, to be gone on with",
         (_, Stand::Finished) => "complete",
         (_, Stand::Failed) => "failed",
@@ -70,20 +71,23 @@ fn text(app: &App, left: Left, inline: bool) -> String {
     let _ok = writeln!(
         text,
         "run {}  step {}/{}  {how}",
-        seen.name, seen.step, seen.total
+        seen.name, seen.view.step, seen.view.total_steps
     );
-    for (name, value) in [("best", &seen.best), ("last", &seen.last)] {
+    for (name, value) in [("best", seen.best()), ("last", seen.last())] {
         if let Some(value) = value {
-            let _ok = writeln!(text, "  {name}  {value}");
+            let _ok = writeln!(text, "  {name}  {}", measured(value));
         }
     }
-    if matches!(seen.stand, Stand::Failed) {
-        let why = seen.lines.back().map_or("", String::as_str);
+    if stand == Stand::Failed {
+        let why = seen.view.log.lines().next_back();
+        let why = why.map_or("", |line| line.text.as_str());
         let _ok = writeln!(text, "  why   {why}");
     }
-    let _ok = writeln!(text, "  path  {run}");
-    let next = match (left, seen.stand) {
-        _ if !app.live => None,
+    if app.is_live() {
+        let _ok = writeln!(text, "  path  {run}");
+    }
+    let next = match (left, stand) {
+        _ if !app.is_live() => None,
         (Left::Killed, _) | (_, Stand::Interrupted | Stand::Failed | Stand::Lost) => {
             Some("compacter train … --resume".to_owned())
         }
