@@ -8,6 +8,7 @@
 //! | `record.rs` | the sink that appends to `events.jsonl`                          |
 //! | `tensorboard.rs` | the sink that writes scalars for TensorBoard                |
 //! | `lean.rs`   | reads a step's line fast                                         |
+//! | `tail.rs`   | the lines of a file that may grow                                |
 //! | `replay.rs` | reads a record back, whole or while it grows                     |
 //! | `plain.rs`  | an event as one readable line                                    |
 //!
@@ -46,6 +47,7 @@ pub(crate) mod number;
 pub mod plain;
 pub mod record;
 pub mod replay;
+pub mod tail;
 #[cfg(feature = "tensorboard")]
 pub mod tensorboard;
 

@@ -4,12 +4,15 @@
 //! an earlier process did after that checkpoint stays in the file but is void:
 //! [`History`] is the record without it.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use super::tail::{Found, Tail};
 use super::{Event, Kind};
 use crate::{Error, Result};
+
+/// Bytes read at once.
+const PIECE: usize = 1 << 20;
 
 /// Reads every event of a record, superseded ones too; a torn last line is not there yet.
 ///
@@ -31,26 +34,13 @@ pub(super) struct Parsed {
 
 pub(super) fn read_whole(path: &Path) -> Result<Parsed> {
     let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
-    parse(path, &bytes, 0)
-}
-
-/// Reads the whole lines of `bytes`, which follow `lines_before` others in the file.
-fn parse(path: &Path, bytes: &[u8], lines_before: usize) -> Result<Parsed> {
-    let length = bytes
-        .iter()
-        .rposition(|&b| b == b'\n')
-        .map_or(0, |at| at + 1);
-    let mut events = Vec::new();
-    for (at, line) in bytes[..length].split_inclusive(|&b| b == b'\n').enumerate() {
-        let event = Event::from_line(line).map_err(|message| Error::Checkpoint {
-            path: path.to_path_buf(),
-            line: Some(lines_before + at + 1),
-            message,
-        })?;
-        events.push(event);
-    }
-    let length = length as u64;
-    Ok(Parsed { events, length })
+    let length = memchr::memrchr(b'\n', &bytes).map_or(0, |at| at + 1);
+    let lines = bytes[..length].split_inclusive(|&b| b == b'\n');
+    let events = lines.zip(1..).map(|(text, line)| event(path, line, text));
+    Ok(Parsed {
+        events: events.collect::<Result<_>>()?,
+        length: length as u64,
+    })
 }
 
 /// The events of a run that count.
@@ -131,9 +121,7 @@ impl FromIterator<Event> for History {
 #[derive(Debug)]
 pub struct Follow {
     path: PathBuf,
-    file: Option<FileId>,
-    offset: u64,
-    lines: usize,
+    tail: Tail,
 }
 
 /// What [`Follow::poll`] found.
@@ -145,19 +133,13 @@ pub enum Update {
     Restarted(Vec<Event>),
 }
 
-/// Device and inode: what tells a file from another of the same name.
-type FileId = (u64, u64);
-
 impl Follow {
     /// Follows the record at `path`, from its first event; it need not be there yet.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self {
-            path: path.into(),
-            file: None,
-            offset: 0,
-            lines: 0,
-        }
+        let path = path.into();
+        let tail = Tail::new(&path);
+        Self { path, tail }
     }
 
     /// Reads the events that came since the last call, without waiting for any.
@@ -165,54 +147,35 @@ impl Follow {
     /// # Errors
     /// Those of [`read`]; after an error the next call tries the same place again.
     pub fn poll(&mut self) -> Result<Update> {
-        let Some(mut file) = self.open()? else {
-            return Ok(Update::Appended(Vec::new()));
-        };
-        let metadata = file.metadata().map_err(Error::io(&self.path, "read"))?;
-        let id = file_id(&metadata);
-        // A recorder never cuts whole lines off.
-        let another = self.file.is_some_and(|known| known != id) || metadata.len() < self.offset;
-        if another {
-            (self.offset, self.lines) = (0, 0);
+        let (mut events, mut restarted) = (Vec::new(), false);
+        let path = &self.path;
+        loop {
+            let found = self.tail.read(PIECE, |line| {
+                events.push(event(path, line.number, line.text)?);
+                Ok(())
+            });
+            match found {
+                Ok(Found::Lines) => {}
+                Ok(Found::Another) => {
+                    restarted = true;
+                    events.clear();
+                }
+                // What came before is told first; the next call meets the error again.
+                Ok(Found::Nothing) | Err(_) if restarted => return Ok(Update::Restarted(events)),
+                Err(error) if events.is_empty() => return Err(error),
+                Ok(Found::Nothing) | Err(_) => return Ok(Update::Appended(events)),
+            }
         }
-        self.file = Some(id);
-        let parsed = self.read_on(&mut file)?;
-        self.offset += parsed.length;
-        self.lines += parsed.events.len();
-        Ok(if another {
-            Update::Restarted(parsed.events)
-        } else {
-            Update::Appended(parsed.events)
-        })
-    }
-
-    fn open(&self) -> Result<Option<File>> {
-        match File::open(&self.path) {
-            Ok(file) => Ok(Some(file)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::io(&self.path, "open")(error)),
-        }
-    }
-
-    fn read_on(&self, file: &mut File) -> Result<Parsed> {
-        let mut bytes = Vec::new();
-        file.seek(SeekFrom::Start(self.offset))
-            .and_then(|_| file.read_to_end(&mut bytes))
-            .map_err(Error::io(&self.path, "read"))?;
-        parse(&self.path, &bytes, self.lines)
     }
 }
 
-#[cfg(unix)]
-fn file_id(metadata: &std::fs::Metadata) -> FileId {
-    use std::os::unix::fs::MetadataExt;
-    (metadata.dev(), metadata.ino())
-}
-
-/// Elsewhere only a record that got shorter is noticed.
-#[cfg(not(unix))]
-fn file_id(_: &std::fs::Metadata) -> FileId {
-    (0, 0)
+/// Reads a line's event.
+fn event(path: &Path, line: usize, text: &[u8]) -> Result<Event> {
+    Event::from_line(text).map_err(|message| Error::Checkpoint {
+        path: path.to_path_buf(),
+        line: Some(line),
+        message,
+    })
 }
 
 #[cfg(test)]

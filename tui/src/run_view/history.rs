@@ -12,9 +12,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use compacter_core::Result;
+use compacter_core::event::tail::{Found, Line, Tail};
 use compacter_core::event::{Event, Kind};
 
-use super::tail::{Found, Line, Tail};
 use super::view::RunView;
 
 /// Bytes read at once.

@@ -16,7 +16,6 @@
 //! | `axes.rs`    | from steps to epochs, tokens and times                            |
 //! | `marks.rs`   | steps at which something happened                                 |
 //! | `smooth.rs`  | moving averages                                                   |
-//! | `tail.rs`    | the lines of a file, whole or growing                             |
 //! | `history.rs` | reads a whole record, void steps left out                         |
 //! | `glimpse.rs` | a first look at a long record, from its two ends                  |
 //! | `source.rs`  | [`Source`]: a record on the screen, live or replayed              |
@@ -33,7 +32,6 @@ mod series;
 mod smooth;
 mod source;
 mod status;
-mod tail;
 mod view;
 
 pub use axes::{Axes, Axis, Moment};

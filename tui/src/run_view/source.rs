@@ -12,11 +12,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use compacter_core::event::Event;
+use compacter_core::event::tail::{Found, Tail};
 use compacter_core::{Error, Result};
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 
 use super::history::{self, History, Progress, Voids};
-use super::tail::{Found, Tail};
 use super::view::RunView;
 
 /// Longer records are read behind the first screen.

@@ -1,6 +1,7 @@
 //! Tests of reading records.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::fs::File;
 use std::io::Write;
 
 use proptest::prelude::*;

@@ -7,25 +7,25 @@ use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use compacter_core::{Error, Result};
+use crate::{Error, Result};
 
 /// The longest line that is held in memory; a longer one is no event.
 const LONGEST: usize = 16 << 20;
 
 /// One whole line.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Line<'a> {
+pub struct Line<'a> {
     /// Its number, from 1.
-    pub(super) number: usize,
+    pub number: usize,
     /// Byte at which the next one starts.
-    pub(super) end: u64,
+    pub end: u64,
     /// Its text with the newline; empty when it was too long.
-    pub(super) text: &'a [u8],
+    pub text: &'a [u8],
 }
 
 /// What [`Tail::read`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Found {
+pub enum Found {
     /// No whole line, for now.
     Nothing,
     /// Some lines; there may be more.
@@ -36,7 +36,7 @@ pub(super) enum Found {
 
 /// A place in a file, behind its last whole line that was read.
 #[derive(Debug)]
-pub(super) struct Tail {
+pub struct Tail {
     path: PathBuf,
     file: Option<FileId>,
     offset: u64,
@@ -51,7 +51,8 @@ type FileId = (u64, u64);
 
 impl Tail {
     /// The start of a file, which need not be there yet.
-    pub(super) fn new(path: &Path) -> Self {
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
         Self {
             path: path.to_path_buf(),
             file: None,
@@ -63,15 +64,17 @@ impl Tail {
     }
 
     /// Bytes read so far, in whole lines.
-    pub(super) fn offset(&self) -> u64 {
+    #[must_use]
+    pub fn offset(&self) -> u64 {
         self.offset
     }
 
     /// Reads about `limit` bytes and hands over the whole lines among them.
     ///
     /// # Errors
-    /// [`Error::Io`] when the file cannot be read; the next call tries the same place again.
-    pub(super) fn read(
+    /// [`Error::Io`] when the file cannot be read, and what `each` fails with; the next call
+    /// begins with the same line again.
+    pub fn read(
         &mut self,
         limit: usize,
         each: impl FnMut(Line<'_>) -> Result<()>,
@@ -139,16 +142,15 @@ impl Tail {
         let mut from = 0;
         for newline in memchr::memchr_iter(b'\n', &self.buffer[..=last]) {
             let text = &self.buffer[from..=newline];
-            self.offset += text.len() as u64;
-            self.lines += 1;
+            let end = self.offset + text.len() as u64;
             from = newline + 1;
-            let text: &[u8] = if self.inside { &[] } else { text };
-            self.inside = false;
             each(Line {
-                number: self.lines,
-                end: self.offset,
-                text,
+                number: self.lines + 1,
+                end,
+                text: if self.inside { &[] } else { text },
             })?;
+            (self.offset, self.inside) = (end, false);
+            self.lines += 1;
         }
         Ok(Found::Lines)
     }
