@@ -383,7 +383,7 @@ fn different_values_saved_at_the_same_moment_are_refused() {
         while heard < 2 && refused == 0 && start.elapsed() < Duration::from_secs(20) {
             sleep(Duration::from_millis(50));
             let new = &desk.following.look()[seen..];
-            let is_refused = |e: &&Event| matches!(&e.kind, Kind::ConfigRefused { message } if message.contains("at the same moment"));
+            let is_refused = |e: &&Event| matches!(&e.kind, Kind::ConfigRefused(refusal) if refusal.message.contains("at the same moment"));
             let is_applied = |e: &&Event| matches!(e.kind, Kind::ConfigApplied(_));
             refused = new.iter().filter(is_refused).count();
             heard = new.iter().filter(is_applied).count();

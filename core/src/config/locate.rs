@@ -38,6 +38,13 @@ pub fn locate(error: Error, path: &Path, overrides: &[String]) -> Error {
     }
 }
 
+/// A refusal of a field in a text that can be read otherwise, with its place; `None` where
+/// it cannot be read.
+pub(crate) fn refuse_field(path: &Path, text: &str, field: &str, why: &str) -> Option<Error> {
+    let tree = Tree::parse(path, text, &[]).ok()?;
+    Some(tree.refuse(Complaint::new(field, why)))
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]

@@ -49,6 +49,7 @@ pub(crate) use edit::rewrite;
 pub(crate) use load::read_text;
 pub(crate) use locate::UNNAMED;
 pub use locate::locate;
+pub(crate) use locate::refuse_field;
 pub(crate) use tree::Tree;
 
 use schemars::JsonSchema;

@@ -7,6 +7,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use super::refusal::Refusal;
 use super::{Factors, number};
 
 /// The kinds of event.
@@ -28,10 +29,9 @@ pub enum Kind {
     /// An edit of the configuration came into force.
     ConfigApplied(ConfigApplied),
     /// An edit of the configuration was refused; the old one stays.
-    ConfigRefused {
-        /// Why, with file, line and field.
-        message: String,
-    },
+    ConfigRefused(Refusal),
+    /// Files that were refused mean what is in force again.
+    ConfigAgreed,
     /// A checkpoint was written.
     Checkpoint {
         /// Its folder, relative to the run's.
@@ -103,13 +103,14 @@ pub enum Kind {
 }
 
 /// Names of the known kinds, as they are written.
-const KNOWN: [&str; 15] = [
+const KNOWN: [&str; 16] = [
     "started",
     "step",
     "eval",
     "factors",
     "config_applied",
     "config_refused",
+    "config_agreed",
     "checkpoint",
     "command",
     "warning",

@@ -4,6 +4,7 @@
 //! |-------------|------------------------------------------------------------------|
 //! | `kind.rs`   | the kinds of event and what each carries                         |
 //! | `factors.rs` | the kind `factors`: a snapshot of fast and slow weights                |
+//! | `refusal.rs` | why an edit was refused, and where                              |
 //! | `bus.rs`    | hands events from a run to its sinks                             |
 //! | `record.rs` | the sink that appends to `events.jsonl`                          |
 //! | `tensorboard.rs` | the sink that writes scalars for TensorBoard                |
@@ -46,6 +47,7 @@ mod lean;
 pub(crate) mod number;
 pub mod plain;
 pub mod record;
+mod refusal;
 pub mod replay;
 pub mod tail;
 #[cfg(feature = "tensorboard")]
@@ -55,6 +57,7 @@ pub use bus::{Bus, ChannelSink, Sink};
 pub use factors::Factors;
 pub use kind::{Change, ConfigApplied, Ending, Eval, Group, Kind, Started, Step};
 pub use record::Recorder;
+pub use refusal::Refusal;
 pub use replay::{Follow, History};
 
 use serde::{Deserialize, Serialize};

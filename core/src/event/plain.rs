@@ -22,7 +22,8 @@ pub fn line(event: &Event) -> Option<String> {
         Kind::Step(step) => measured(at, step),
         Kind::Eval(eval) => evaluated(at, eval),
         Kind::ConfigApplied(edit) => edited(at, edit),
-        Kind::ConfigRefused { message } => format!("configuration refused: {message}"),
+        Kind::ConfigRefused(refusal) => format!("configuration refused: {}", refusal.message),
+        Kind::ConfigAgreed => "configuration: the files mean what is in force again".to_owned(),
         Kind::Checkpoint { path, best } => format!("checkpoint {path}{}", mark_best(*best)),
         Kind::Command {
             command,

@@ -124,9 +124,8 @@ pub(crate) fn all_kinds() -> Vec<Kind> {
         }),
         factors(),
         edit(2, true),
-        Kind::ConfigRefused {
-            message: said("config.toml:3:1: expected a number"),
-        },
+        Kind::ConfigRefused(Refusal::new("config.toml:3:1: expected a number")),
+        Kind::ConfigAgreed,
         Kind::Checkpoint {
             path: said("checkpoints/step-000012"),
             best: true,

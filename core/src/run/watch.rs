@@ -20,30 +20,29 @@
 //! Files that are saved at the same moment are reported together: one that has settled
 //! waits, for a short while, for another that is settling.
 //!
-//! The watch also looks every two seconds without being woken: network and overlay file
+//! The watch also looks every second without being woken: network and overlay file
 //! systems send no events, a folder that was deleted and made again sends none, and a
-//! system may have no more watches to give. All of these then only take longer.
+//! system may have no more watches to give. All of these then only take longer. A link that
+//! points somewhere else is followed to there.
 //!
 //! A `--set` value holds until someone edits its key in a file.
 
+mod ears;
 mod file;
 #[cfg(test)]
 mod tests;
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, never, select};
-use notify::event::{AccessKind, AccessMode, ModifyKind};
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
+use self::ears::{Closed, Ears};
 use self::file::{Look, WatchedFile};
 use crate::config::RunConfig;
 use crate::error::{Error, Result};
+use crate::event::Refusal;
 
 /// Reports that may wait for their reader before the watch itself waits.
 const CAPACITY: usize = 16;
@@ -63,9 +62,11 @@ pub struct Saved {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reload {
     /// It was saved with new content, or several were at the same moment.
+    ///
+    /// None means that one which was refused is again as the run wrote it.
     Changed(Vec<Saved>),
     /// It was saved with content that cannot be used, for the reason given.
-    Refused(String),
+    Refused(Refusal),
     /// It is not there any more.
     Gone(PathBuf),
 }
@@ -85,11 +86,13 @@ struct Pace {
     events: Events,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Events {
+/// Whether the operating system is asked to tell of changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Events {
+    /// It is; looking finds what it does not tell.
+    #[default]
     Wanted,
-    /// As where the file system sends none.
-    #[cfg(test)]
+    /// It is not: as on a file system that tells nothing.
     Never,
 }
 
@@ -97,7 +100,7 @@ const PACE: Pace = Pace {
     stable: Duration::from_millis(300),
     doubtful: Duration::from_secs(1),
     settling: Duration::from_millis(50),
-    idle: Duration::from_secs(2),
+    idle: Duration::from_secs(1),
     events: Events::Wanted,
 };
 
@@ -119,9 +122,17 @@ impl ConfigWatch {
     ///
     /// # Errors
     /// When the system has no thread to give. A file system that cannot be watched is no
-    /// error: the watch then looks at the files every two seconds.
+    /// error: the watch then looks at the files every second.
     pub fn start(paths: &[PathBuf], overrides: &[String]) -> Result<Self> {
-        Self::start_at(PACE, paths, overrides)
+        Self::start_with(Events::Wanted, paths, overrides)
+    }
+
+    /// As [`Self::start`], with the operating system's events or without them.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with(events: Events, paths: &[PathBuf], overrides: &[String]) -> Result<Self> {
+        Self::start_at(Pace { events, ..PACE }, paths, overrides)
     }
 
     /// Where the reports come out, in the order of the saves.
@@ -133,12 +144,10 @@ impl ConfigWatch {
     fn start_at(pace: Pace, paths: &[PathBuf], overrides: &[String]) -> Result<Self> {
         let (stop, stopped) = bounded(0);
         let (reports, reloads) = bounded(CAPACITY);
-        let (wake, woken) = bounded(1);
         let closed: Vec<Closed> = paths.iter().map(|_| Closed::default()).collect();
         // Events first, then the first look: no save can fall between the two.
         let events = match pace.events {
-            Events::Wanted => listen(paths, &closed, wake),
-            #[cfg(test)]
+            Events::Wanted => Some(Ears::open(paths, &closed)),
             Events::Never => None,
         };
         let looker = Looker {
@@ -149,8 +158,6 @@ impl ConfigWatch {
                 .map(|(path, closed)| WatchedFile::new(path, closed))
                 .collect(),
             overrides: overrides.to_vec(),
-            // Without its sender a channel would be ready all the time.
-            woken: events.as_ref().map_or_else(never, |_| woken),
             stopped,
             reports,
             events,
@@ -183,15 +190,16 @@ struct Looker {
     pace: Pace,
     files: Vec<WatchedFile>,
     overrides: Vec<String>,
-    woken: Receiver<()>,
     stopped: Receiver<()>,
     reports: Sender<Reload>,
-    events: Option<Listening>,
+    events: Option<Ears>,
 }
 
 impl Looker {
     /// Looks at the files until the watch is dropped.
     fn run(mut self) {
+        // Without its sender a channel would be ready all the time.
+        let woken = self.events.as_ref().map_or_else(never, Ears::woken);
         loop {
             if let Some(events) = &mut self.events {
                 events.catch_up();
@@ -211,11 +219,13 @@ impl Looker {
             let settled = settled.filter(|(_, look)| **look == Look::Settled);
             // Another one is being saved: the two may belong together.
             let held = settling && settled.clone().all(|(file, _)| file.can_wait(self.pace));
-            if !held && settled.count() > 0 && self.report(&looks).is_err() {
+            let mended = looks.contains(&Look::Mended);
+            let due = mended || (!held && settled.count() > 0);
+            if due && self.report(&looks).is_err() {
                 return;
             }
             select! {
-                recv(self.woken) -> _ => {}
+                recv(woken) -> _ => {}
                 recv(self.stopped) -> _ => return,
                 default(wait) => {}
             }
@@ -234,7 +244,7 @@ impl Looker {
                 }
             }
         }
-        if !saved.is_empty() {
+        if !saved.is_empty() || looks.contains(&Look::Mended) {
             reports.push(Reload::Changed(saved));
         }
         for report in reports {
@@ -245,130 +255,4 @@ impl Looker {
         }
         Ok(())
     }
-}
-
-/// Whether the last that was heard of a file is that it was closed, or renamed into place.
-///
-/// Where the system tells of neither, nothing is known of it, and patience has to do.
-#[derive(Debug, Clone, Default)]
-struct Closed(Arc<AtomicBool>);
-
-impl Closed {
-    fn is_closed(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
-
-    fn hear(&self, kind: EventKind) {
-        match kind {
-            EventKind::Access(AccessKind::Close(AccessMode::Write))
-            | EventKind::Modify(ModifyKind::Name(_)) => self.0.store(true, Ordering::Release),
-            EventKind::Create(_) | EventKind::Modify(ModifyKind::Data(_)) => {
-                self.0.store(false, Ordering::Release);
-            }
-            _ => {}
-        }
-    }
-}
-
-/// The operating system's events, while it is held.
-struct Listening {
-    watcher: RecommendedWatcher,
-    /// Folders that are not there yet: a new run's own is made after the watch begins.
-    missing: Vec<PathBuf>,
-}
-
-impl Listening {
-    /// Watches what has appeared. Before that, looking finds what happens there.
-    fn catch_up(&mut self) {
-        let watcher = &mut self.watcher;
-        self.missing.retain(|folder| {
-            if !folder.exists() {
-                return true;
-            }
-            if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
-                tell_unwatched(folder, &error);
-            }
-            false
-        });
-    }
-}
-
-fn tell_unwatched(what: &Path, error: &notify::Error) {
-    tracing::warn!(
-        "{}: cannot be watched ({error}); looking at it every two seconds",
-        what.display()
-    );
-}
-
-/// Asks the operating system to wake the watch when something happens to the files.
-fn listen(paths: &[PathBuf], closed: &[Closed], wake: Sender<()>) -> Option<Listening> {
-    let names: Vec<(Vec<OsString>, Closed)> = paths
-        .iter()
-        .map(|path| places(std::slice::from_ref(path)).1)
-        .zip(closed.iter().cloned())
-        .collect();
-    let folders = places(paths).0;
-    let handler = move |event: notify::Result<Event>| {
-        let concerns = match &event {
-            Ok(event) => {
-                let concerned = names.iter().filter(|(names, _)| concerns(event, names));
-                let concerned: Vec<&Closed> = concerned.map(|(_, closed)| closed).collect();
-                for closed in &concerned {
-                    closed.hear(event.kind);
-                }
-                !concerned.is_empty() && is_change(event.kind)
-            }
-            // Lost events: look, to be sure.
-            Err(_) => true,
-        };
-        if concerns {
-            // Full means that the watch is about to look anyway.
-            let _ = wake.try_send(());
-        }
-    };
-    let watcher = notify::recommended_watcher(handler)
-        .inspect_err(|error| tell_unwatched(Path::new("configuration"), error))
-        .ok()?;
-    let mut listening = Listening {
-        watcher,
-        missing: folders,
-    };
-    listening.catch_up();
-    Some(listening)
-}
-
-/// Folders to watch and names to look out for: of the files, and of what they link to.
-///
-/// A file itself is not watched: the watch would go away with it when an editor renames
-/// another file over it.
-fn places(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<OsString>) {
-    let targets = paths.iter().filter_map(|path| path.canonicalize().ok());
-    let (mut folders, mut names) = (Vec::new(), Vec::new());
-    for path in paths.iter().cloned().chain(targets) {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        folders.push(folder.to_path_buf());
-        names.extend(path.file_name().map(OsString::from));
-    }
-    folders.sort_unstable();
-    folders.dedup();
-    (folders, names)
-}
-
-/// Whether an event may mean a new content; reading a file, as the watch does, does not.
-fn is_change(kind: EventKind) -> bool {
-    match kind {
-        EventKind::Access(kind) => kind == AccessKind::Close(AccessMode::Write),
-        _ => true,
-    }
-}
-
-fn concerns(event: &Event, names: &[OsString]) -> bool {
-    let named = |path: &PathBuf| {
-        path.file_name()
-            .is_some_and(|n| names.iter().any(|m| m == n))
-    };
-    event.need_rescan() || event.paths.iter().any(named)
 }

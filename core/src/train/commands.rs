@@ -56,7 +56,7 @@ impl Trainer {
             Command::Stop => return Ok(Some(Heard::Stop)),
             Command::Apply(config) => return self.apply(*config).map(edit),
             Command::Edit(saved) => return self.edit(saved).map(edit),
-            Command::Refuse(message) => self.emit(Kind::ConfigRefused { message })?,
+            Command::Refuse(refusal) => self.tell_refusal(refusal)?,
             Command::Warn(message) => self.emit(Kind::Warning { message })?,
             Command::Asked(asked) => return self.asked(&asked),
         }
@@ -93,7 +93,7 @@ impl Trainer {
                 let message = "nothing changes".to_owned();
                 self.acknowledge(asked, true, Some(message))?;
             }
-            Edited::Refused(message) => self.refuse(asked, message)?,
+            Edited::Refused(refusal) => self.refuse(asked, refusal.message)?,
             Edited::InForce(changes) => {
                 let shown = |change: &Change| {
                     let (old, new) = (or_default(&change.old), or_default(&change.new));

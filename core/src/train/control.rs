@@ -11,6 +11,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 
 use crate::cancel::CancelToken;
 use crate::config::RunConfig;
+use crate::event::Refusal;
 use crate::run::watch::Saved;
 use crate::run::{Answer, Envelope};
 use crate::{Error, Result};
@@ -41,7 +42,7 @@ pub enum Command {
     /// Bring the changes of files that were saved at the same moment into force.
     Edit(Vec<Saved>),
     /// Tell that an edit was refused before it came here, and why.
-    Refuse(String),
+    Refuse(Refusal),
     /// Do what somebody outside this process asks for, and answer.
     Asked(Asked),
     /// Tell something that deserves attention.

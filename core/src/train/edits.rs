@@ -1,8 +1,8 @@
 //! Edits of the configuration while a run goes on, and their repetition.
 
 use super::trainer::Trainer;
-use crate::config::{Effect, RunConfig};
-use crate::event::{Change, ConfigApplied, Kind};
+use crate::config::{self, Effect, RunConfig};
+use crate::event::{Change, ConfigApplied, Kind, Refusal};
 use crate::run::live::Reach;
 use crate::run::watch::Saved;
 use crate::{Error, Result};
@@ -18,7 +18,7 @@ pub(super) enum Edited {
     /// It is in force.
     InForce(Vec<Change>),
     /// It cannot be while the run goes on, for the reason given.
-    Refused(String),
+    Refused(Refusal),
 }
 
 impl Trainer {
@@ -49,8 +49,8 @@ impl Trainer {
         match self.bring_into_force(config)? {
             Edited::Not => Ok(false),
             Edited::InForce(_) => Ok(true),
-            Edited::Refused(message) => {
-                self.emit(Kind::ConfigRefused { message })?;
+            Edited::Refused(refusal) => {
+                self.tell_refusal(refusal)?;
                 Ok(false)
             }
         }
@@ -62,16 +62,25 @@ impl Trainer {
         let merged = self.live.merge(&self.prepared.config, &saved);
         let outcome = match merged {
             Ok(config) => self.bring_into_force(config)?,
-            Err(message) => Edited::Refused(message),
+            Err(message) => Edited::Refused(Refusal::new(message)),
         };
-        if let Edited::Refused(message) = outcome {
-            self.emit(Kind::ConfigRefused { message })?;
+        if let Edited::Refused(refusal) = outcome {
+            self.tell_refusal(located(refusal, &saved))?;
             return Ok(false);
         }
         self.live.agree(saved);
+        if outcome == Edited::Not && std::mem::take(&mut self.refused) {
+            self.emit(Kind::ConfigAgreed)?;
+        }
         // Where a file could not be written before, it can be now.
         self.write_back()?;
         Ok(outcome != Edited::Not)
+    }
+
+    /// Tells that an edit of a file was refused.
+    pub(super) fn tell_refusal(&mut self, refusal: Refusal) -> Result<()> {
+        self.refused = true;
+        self.emit(Kind::ConfigRefused(refusal))
     }
 
     /// Changes one setting, given as for `--set`.
@@ -79,7 +88,7 @@ impl Trainer {
         let text = self.prepared.config.to_toml();
         match RunConfig::parse("config.toml".as_ref(), &text, &[set.to_owned()]) {
             Ok(config) => self.bring_into_force(config),
-            Err(error) => Ok(Edited::Refused(error.to_string())),
+            Err(error) => Ok(Edited::Refused(Refusal::new(error.to_string()))),
         }
     }
 
@@ -87,7 +96,7 @@ impl Trainer {
     pub(super) fn undo(&mut self) -> Result<Edited> {
         let Some(before) = self.before.pop() else {
             let message = "there is no change to undo since this process began";
-            return Ok(Edited::Refused(message.to_owned()));
+            return Ok(Edited::Refused(Refusal::new(message)));
         };
         let outcome = self.bring_into_force(before.clone())?;
         if let Edited::InForce(_) = outcome {
@@ -104,8 +113,8 @@ impl Trainer {
         if changes.is_empty() {
             return Ok(Edited::Not);
         }
-        if let Some(message) = self.refusal(&config, &changes) {
-            return Ok(Edited::Refused(message));
+        if let Some(refusal) = self.refusal(&config, &changes) {
+            return Ok(Edited::Refused(refusal));
         }
         // What an earlier process would have done next is no longer what is wanted.
         self.edits.clear();
@@ -121,20 +130,25 @@ impl Trainer {
     }
 
     /// Why a configuration cannot come into force while the run goes on.
-    fn refusal(&self, config: &RunConfig, changes: &[(Change, Effect)]) -> Option<String> {
-        let restart: Vec<&str> = changes
+    fn refusal(&self, config: &RunConfig, changes: &[(Change, Effect)]) -> Option<Refusal> {
+        let restart: Vec<Change> = changes
             .iter()
             .filter(|(_, effect)| *effect == Effect::Restart)
-            .map(|(change, _)| change.field.as_str())
+            .map(|(change, _)| change.clone())
             .collect();
         if !restart.is_empty() {
-            return Some(format!(
-                "{} cannot change while the run goes on: start another run, or `compacter fork` this one",
-                restart.join(", ")
-            ));
+            let fields: Vec<&str> = restart.iter().map(|c| c.field.as_str()).collect();
+            let reason = "cannot change while the run goes on: start another run, or `compacter fork` this one";
+            let message = format!("{} {reason}", fields.join(", "));
+            return Some(Refusal {
+                field: Some(restart[0].field.clone()),
+                reason: Some(reason.to_owned()),
+                restart,
+                ..Refusal::new(message)
+            });
         }
         let misfit = self.prepared.check(config).err();
-        misfit.map(|error| error.to_string())
+        misfit.map(|error| Refusal::of(&error, ""))
     }
 
     fn put_in_force(&mut self, config: RunConfig, applied: ConfigApplied) -> Result<()> {
@@ -146,6 +160,7 @@ impl Trainer {
         };
         // Recorded first: an edit that is not in the record must not shape the run.
         self.emit(Kind::ConfigApplied(applied))?;
+        self.refused = false;
         self.state.config_version = version;
         self.state.config.clone_from(&text);
         let before = std::mem::replace(&mut self.prepared.config, config);
@@ -174,5 +189,24 @@ impl Trainer {
             self.emit(Kind::Warning { message })?;
         }
         Ok(())
+    }
+}
+
+/// A refusal of a field with its place in the saved file that sets it.
+fn located(refusal: Refusal, saved: &[Saved]) -> Refusal {
+    let (Some(field), Some(reason)) = (&refusal.field, &refusal.reason) else {
+        return refusal;
+    };
+    let places = saved.iter().filter_map(|save| {
+        let error = config::refuse_field(&save.path, &save.text, field, reason)?;
+        Some(Refusal::of(&error, &save.text))
+    });
+    // One that says where comes before one that does not.
+    let Some(found) = places.max_by_key(|found| found.line.is_some()) else {
+        return refusal;
+    };
+    Refusal {
+        restart: refusal.restart,
+        ..found
     }
 }

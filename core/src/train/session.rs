@@ -156,6 +156,7 @@ impl Trainer {
             edits: VecDeque::new(),
             live: LiveFiles::default(),
             before: Vec::new(),
+            refused: false,
             saved: None,
             stepping: None,
             paused: false,

@@ -64,6 +64,8 @@ pub struct Trainer {
     pub(super) live: LiveFiles,
     /// The configurations that were in force before, the last one at the end.
     pub(super) before: Vec<RunConfig>,
+    /// Whether an edit of a file was refused, and nothing came into force since.
+    pub(super) refused: bool,
     /// The last checkpoint written or resumed from.
     pub(super) saved: Option<Saved>,
     /// Steps to do before pausing again; `None` when not stepping.

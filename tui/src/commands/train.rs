@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use compacter_core::cancel::CancelToken;
 use compacter_core::config::{RunConfig, locate, template};
-use compacter_core::event::Bus;
-use compacter_core::run::watch::{ConfigWatch, Reload};
+use compacter_core::event::{Bus, Refusal};
+use compacter_core::run::watch::{ConfigWatch, Events, Reload};
 use compacter_core::run::{RunFolder, Start};
 use compacter_core::train::control::{Command, Control, ControlHandle};
 use compacter_core::train::session::{Connections, Session};
@@ -59,10 +59,11 @@ impl Source<'_> {
         let config = self.load(overrides)?;
         threads::limit(config.train.threads);
         let copy = RunFolder::config_path_of(&config);
-        match self {
-            Self::File(path) => ConfigWatch::start(&[path.to_path_buf(), copy], overrides),
-            Self::FirstLesson => ConfigWatch::start(&[copy], overrides),
-        }
+        let files = match self {
+            Self::File(path) => vec![path.to_path_buf(), copy],
+            Self::FirstLesson => vec![copy],
+        };
+        ConfigWatch::start_with(events(), &files, overrides)
     }
 }
 
@@ -227,16 +228,28 @@ fn finished(folder: &RunFolder, format: Format) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// Whether the system is asked to tell of saves; `COMPACTER_WATCH=poll` says no, for file
+/// systems on which it tells wrongly.
+fn events() -> Events {
+    let poll = std::env::var_os("COMPACTER_WATCH").is_some_and(|word| word == "poll");
+    if poll { Events::Never } else { Events::Wanted }
+}
+
 /// Hands edits of the configuration file to the trainer.
 fn follow(reloads: &Receiver<Reload>, handle: &ControlHandle) {
     for reload in reloads {
         let command = match reload {
             Reload::Changed(saved) => Command::Edit(saved),
-            Reload::Refused(message) => Command::Refuse(message),
-            Reload::Gone(path) => Command::Refuse(format!(
-                "{}: the file is gone; its last values stay in force",
-                path.display()
-            )),
+            Reload::Refused(refusal) => Command::Refuse(refusal),
+            Reload::Gone(path) => {
+                let (file, reason) = (path.display().to_string(), "the file is gone");
+                let message = format!("{file}: {reason}; its last values stay in force");
+                Command::Refuse(Refusal {
+                    file: Some(file),
+                    reason: Some(reason.to_owned()),
+                    ..Refusal::new(message)
+                })
+            }
         };
         // The run has ended: nothing is left to edit.
         if handle.send(command).is_err() {

@@ -38,7 +38,8 @@ impl RunView {
             Kind::Step(values) => self.stepped(Measured { step, t, values }),
             Kind::Eval(eval) => self.evaluated(step, t, eval),
             Kind::ConfigApplied(edit) => self.edited(step, t, edit),
-            Kind::ConfigRefused { message } => self.refused = Some(message),
+            Kind::ConfigRefused(refusal) => self.refused = Some(refusal),
+            Kind::ConfigAgreed => self.refused = None,
             Kind::Checkpoint { path, best } => {
                 self.checkpoints.push(CheckpointSeen { step, path, best });
             }
@@ -145,6 +146,8 @@ impl RunView {
 
     fn resumed(&mut self, from_step: u64) {
         self.status = Status::Running;
+        // It could not have been taken up with a file that is refused.
+        self.refused = None;
         self.pace.interrupt();
         self.rewind(from_step);
     }

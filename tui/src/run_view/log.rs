@@ -91,7 +91,7 @@ impl Log {
 fn severity(kind: &Kind) -> Severity {
     match kind {
         Kind::Warning { .. } | Kind::Interrupted { .. } => Severity::Warning,
-        Kind::ConfigRefused { .. } | Kind::Failed { .. } => Severity::Error,
+        Kind::ConfigRefused(_) | Kind::Failed { .. } => Severity::Error,
         _ => Severity::Info,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use compacter_core::event::{Change, Event, Started, Step};
+use compacter_core::event::{Change, Event, Refusal, Started, Step};
 
 use super::axes::Axes;
 use super::log::Log;
@@ -33,7 +33,7 @@ pub struct RunView {
     /// The edits of the configuration in force, in order.
     pub edits: Vec<Edit>,
     /// Why the newest edit was refused, until one is taken.
-    pub refused: Option<String>,
+    pub refused: Option<Refusal>,
     /// Warnings seen; their texts are in the log.
     pub warnings: u64,
     /// The checkpoints written, in order; the run's folder keeps only some of them.

@@ -223,9 +223,9 @@ fn block(theme: &Theme, title: String, focused: bool) -> Block<'static> {
 /// How much is done; a refused edit takes its place until the next good one.
 fn gauge(frame: &mut Frame<'_>, area: Rect, app: &App) {
     let seen = app.shown();
-    if let Some(refused) = &seen.view.refused {
+    if let Some(refusal) = &seen.view.refused {
         let version = seen.view.config_version();
-        let text = format!(" configuration kept at v{version}: {refused}");
+        let text = format!(" configuration kept at v{version}: {}", refusal.message);
         return frame.render_widget(Line::styled(text, app.theme.bad()), area);
     }
     let Some(share) = seen.share() else {

@@ -19,10 +19,12 @@
 //! | `overlay.rs` | help, palette, menus                                          |
 //! | `panel.rs`   | what a panel is                                               |
 //! | `curve.rs`   | the panel of the loss                                         |
+//! | `config`     | the panel of the configuration                                |
 //! | `draw.rs`    | draws                                                         |
 
 mod app;
 pub(crate) mod child;
+mod config;
 mod curve;
 mod draw;
 mod guard;

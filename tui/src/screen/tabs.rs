@@ -3,6 +3,7 @@
 use ratatui::layout::{Constraint, Rect};
 
 use super::app::Tab;
+use super::config::Config;
 use super::curve::Loss;
 use super::layout::{Class, one, rows};
 use super::words::Words;
@@ -23,7 +24,7 @@ pub(crate) fn all() -> Vec<Tab> {
         Tab {
             number: 6,
             name: "Config",
-            panels: vec![Box::new(Words::config())],
+            panels: vec![Box::new(Config::default())],
             arrange: one,
         },
         Tab {

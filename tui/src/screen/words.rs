@@ -1,4 +1,4 @@
-//! Panels of lines: the run at a glance, its configuration, and its log.
+//! Panels of lines: the run at a glance, and its log.
 
 use std::borrow::Cow;
 
@@ -76,15 +76,6 @@ impl Words {
     /// What matters now.
     pub(crate) fn now() -> Self {
         Self::new("now", now)
-    }
-
-    /// The configuration in force.
-    pub(crate) fn config() -> Self {
-        Self::new("configuration in force", |seen| {
-            let lines = seen.view.config().unwrap_or_default().lines();
-            let plain = |line: &str| (Voice::Plain, Cow::from(line.to_owned()));
-            lines.map(plain).collect()
-        })
     }
 
     /// What happened, the newest at the end.

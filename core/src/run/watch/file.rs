@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::super::seal::is_sealed;
 use super::{Closed, Pace, Reload, Saved};
 use crate::config::{RunConfig, Tree, read_text};
+use crate::event::Refusal;
 
 /// What a look at a file found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub(super) enum Look {
     Settling,
     /// Something new that stays.
     Settled,
+    /// What the run wrote itself, where there was something else that was refused.
+    Mended,
 }
 
 /// A file's content as a look finds it.
@@ -38,6 +41,8 @@ pub(super) struct WatchedFile {
     settling: Option<(Content, Instant)>,
     /// The last content that could be used, against which edits are told.
     usable: Option<Tree>,
+    /// Whether what was last reported was refused.
+    refused: bool,
 }
 
 impl WatchedFile {
@@ -54,6 +59,7 @@ impl WatchedFile {
             known,
             settling: None,
             usable,
+            refused: false,
         }
     }
 
@@ -71,7 +77,8 @@ impl WatchedFile {
             self.usable = Tree::parse(&self.path, text, &[]).ok();
             self.known = found;
             self.settling = None;
-            return Look::Known;
+            let mended = std::mem::take(&mut self.refused);
+            return if mended { Look::Mended } else { Look::Known };
         }
         match &self.settling {
             Some((content, since)) if *content == found => {
@@ -121,9 +128,17 @@ impl WatchedFile {
         if let Some((content, _)) = self.settling.take() {
             self.known = content;
         }
+        // Nothing is known of the next save: on some file systems nobody will tell.
+        self.closed.forget();
+        let report = self.told(overrides);
+        self.refused = report.is_err();
+        report
+    }
+
+    fn told(&mut self, overrides: &mut Vec<String>) -> Result<Saved, Reload> {
         match &self.known {
             Content::Missing => Err(Reload::Gone(self.path.clone())),
-            Content::Unreadable(reason) => Err(Reload::Refused(reason.clone())),
+            Content::Unreadable(reason) => Err(Reload::Refused(Refusal::new(reason))),
             Content::Text(text) => {
                 let text = text.clone();
                 match self.accept(&text, overrides) {
@@ -132,7 +147,7 @@ impl WatchedFile {
                         text,
                         config,
                     }),
-                    Err(error) => Err(Reload::Refused(error.to_string())),
+                    Err(error) => Err(Reload::Refused(Refusal::of(&error, &text))),
                 }
             }
         }

@@ -258,8 +258,8 @@ fn a_frozen_picture_stays_and_says_how_far_the_run_is() {
 #[test]
 fn a_refused_edit_is_seen_in_every_tab_until_a_good_one() {
     let mut bench = Bench::new();
-    let message = "run.toml:3:1: expected a number".to_owned();
-    bench.happened(&[event(124, Kind::ConfigRefused { message })]);
+    let refusal = event::Refusal::new("run.toml:3:1: expected a number");
+    bench.happened(&[event(124, Kind::ConfigRefused(refusal))]);
     for tab in ["1", "6", "7"] {
         bench.press(tab);
         let picture = bench.picture(80, 24);
