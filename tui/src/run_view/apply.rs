@@ -86,6 +86,7 @@ impl RunView {
             self.earlier += self.clock;
         }
         self.clock = event.elapsed;
+        self.began.get_or_insert(event.t);
         self.heard = event.t;
     }
 

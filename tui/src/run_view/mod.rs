@@ -36,6 +36,7 @@ mod view;
 
 pub use axes::{Axes, Axis, Moment};
 pub use column::Column;
+pub use glimpse::glimpse;
 pub use log::{Log, LogLine, Severity};
 pub use marks::{MarkKind, Marks};
 pub use scalars::{Scalars, TRAIN};

@@ -129,6 +129,8 @@ impl App {
         theme: Theme,
         steer: Box<dyn Steer>,
     ) -> Self {
+        let mut shared = Shared::default();
+        shared.others.watch(folder.path());
         Self {
             name: folder.name(),
             folder,
@@ -137,7 +139,7 @@ impl App {
             viewer: 0.0,
             gone: false,
             frozen: None,
-            shared: Shared::default(),
+            shared,
             theme,
             tabs: super::tabs::all(),
             tab: 0,
@@ -158,6 +160,7 @@ impl App {
         (self.folder, self.source, self.steer) = (folder, source, steer);
         (self.gone, self.saving, self.frozen) = (false, false, None);
         self.shared.charting.stay();
+        self.shared.others.watch(self.folder.path());
         self.tab = 0;
         self.focus = 0;
     }
@@ -211,7 +214,15 @@ impl App {
         if change != Change::Nothing {
             self.gone = false;
         }
-        Ok(change != Change::Nothing)
+        let beside = self.shared.others.poll(now, self.shows_runs());
+        Ok(change != Change::Nothing || beside)
+    }
+
+    /// Whether a list of runs is on the screen.
+    fn shows_runs(&self) -> bool {
+        let class = Class::of(self.area);
+        let number = self.tabs[self.tab].number;
+        number == 5 || (number == 1 && class == Class::Wide)
     }
 
     /// Tells something for a while.

@@ -37,6 +37,9 @@ impl Panel for Loss {
             .with(view, "train/loss", "train", CurveKind::Line)
             .with(view, &validation, "validation", CurveKind::Points)
             .with_marks(view);
+        for other in context.shared.overlaid() {
+            chart = chart.with(other.view, "train/loss", other.name, CurveKind::Line);
+        }
         chart.smoothing = SMOOTHING;
         chart.draw(area, frame.buffer_mut());
     }

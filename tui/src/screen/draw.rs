@@ -99,7 +99,8 @@ fn status(app: &App, width: u16) -> Line<'static> {
     ])
 }
 
-fn stand_style(stand: Stand, theme: &Theme) -> Style {
+/// The style of how a run stands.
+pub(crate) fn stand_style(stand: Stand, theme: &Theme) -> Style {
     match stand {
         Stand::Starting => theme.faint(),
         Stand::Running | Stand::Finished => theme.good(),

@@ -19,9 +19,12 @@
 //! | `overlay.rs` | help, palette, menus                                          |
 //! | `panel.rs`   | what a panel is                                               |
 //! | `curve.rs`   | the panel of the loss                                         |
+//! | `runs/`      | the panel of the runs beside this one                         |
+//! | `params/`    | the panels of what is trained                                 |
 //! | `draw.rs`    | draws                                                         |
 
 mod app;
+mod cells;
 pub(crate) mod child;
 mod curve;
 mod draw;
@@ -33,7 +36,9 @@ mod keys;
 mod layout;
 mod overlay;
 mod panel;
+mod params;
 mod process;
+mod runs;
 mod seen;
 mod shared;
 mod show;

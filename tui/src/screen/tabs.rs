@@ -5,6 +5,8 @@ use ratatui::layout::{Constraint, Rect};
 use super::app::Tab;
 use super::curve::Loss;
 use super::layout::{Class, one, rows};
+use super::params::{Card, Compared, Params};
+use super::runs::Runs;
 use super::words::Words;
 
 /// Every tab, in the order of their keys.
@@ -17,8 +19,22 @@ pub(crate) fn all() -> Vec<Tab> {
                 Box::new(Loss),
                 Box::new(Words::now()),
                 Box::new(Words::log()),
+                Box::new(Card),
+                Box::<Runs>::default(),
             ],
             arrange: overview,
+        },
+        Tab {
+            number: 4,
+            name: "Params",
+            panels: vec![Box::new(Params), Box::<Compared>::default()],
+            arrange: params,
+        },
+        Tab {
+            number: 5,
+            name: "Runs",
+            panels: vec![Box::<Runs>::default()],
+            arrange: one,
         },
         Tab {
             number: 6,
@@ -37,18 +53,33 @@ pub(crate) fn all() -> Vec<Tab> {
 
 const FILL: Constraint = Constraint::Fill(1);
 
-/// The curve; what matters now; what happened.
+/// The curve; what matters now, what is trained, other runs; what happened.
 fn overview(body: Rect, class: Class) -> Vec<(usize, Rect)> {
     let cards = Constraint::Length(8);
+    let card = Constraint::Length(42);
     if class < Class::Regular {
         return rows(body, &[(FILL, &[(0, FILL)]), (cards, &[(1, FILL)])]);
     }
+    let below: &[(usize, Constraint)] = match class {
+        Class::Wide => &[(1, card), (3, card), (4, FILL)],
+        _ => &[(1, FILL), (3, card)],
+    };
+    let log = Constraint::Length(7);
     rows(
         body,
         &[
             (FILL, &[(0, FILL)]),
-            (cards, &[(1, FILL)]),
-            (Constraint::Length(7), &[(2, FILL)]),
+            (Constraint::Length(9), below),
+            (log, &[(2, FILL)]),
         ],
     )
+}
+
+/// The sum, and beside or below it what other methods need.
+fn params(body: Rect, class: Class) -> Vec<(usize, Rect)> {
+    if class < Class::Wide {
+        let methods = Constraint::Length(8);
+        return rows(body, &[(FILL, &[(0, FILL)]), (methods, &[(1, FILL)])]);
+    }
+    rows(body, &[(FILL, &[(0, Constraint::Fill(2)), (1, FILL)])])
 }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod runs;
+
 use std::cell::RefCell;
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -45,7 +47,7 @@ learning_rate = 3e-3
 struct Bench {
     app: App,
     sent: Rc<RefCell<Vec<String>>>,
-    _runs: TempDir,
+    runs: TempDir,
 }
 
 impl Bench {
@@ -60,7 +62,7 @@ impl Bench {
         let mut bench = Self {
             app: App::new(folder, source, theme, steer),
             sent,
-            _runs: runs,
+            runs,
         };
         let started = event::Started {
             config: CONFIG.to_owned(),
@@ -163,7 +165,7 @@ fn overlays_look_as_expected() {
 fn ascii_is_ascii() {
     let mut bench = Bench::new();
     bench.app.theme = with(Tone::Mono, &[]);
-    for keys in ["", "?", "\x1bq", "\x1bL*", "\x1b:"] {
+    for keys in ["", "?", "\x1bq", "\x1bL*", "\x1b:", "\x1b4", "5"] {
         bench.press(keys);
         let picture = bench.picture(120, 40);
         let odd: String = picture.chars().filter(|c| !c.is_ascii()).collect();
@@ -174,7 +176,7 @@ fn ascii_is_ascii() {
 #[test]
 fn no_area_is_too_small_to_draw_in() {
     let mut bench = Bench::new();
-    for keys in ["", "?", "\x1bq", "\x1b:", "\x1bL"] {
+    for keys in ["", "?", "\x1bq", "\x1b:", "\x1bL", "\x1b4", "5"] {
         bench.press(keys);
         for (width, height) in [(1, 1), (2, 60), (200, 1), (60, 12), (61, 13)] {
             bench.picture(width, height);
@@ -233,7 +235,12 @@ fn small_letters_never_reach_the_run() {
     for first in &keys {
         for second in &keys {
             let wishes = [*first, *second, '\n'].map(|c| bench.press(&c.to_string()));
-            let harmless = |wish: &Wish| matches!(wish, Wish::None | Wish::Leave | Wish::Export(_));
+            let harmless = |wish: &Wish| {
+                matches!(
+                    wish,
+                    Wish::None | Wish::Leave | Wish::Export(_) | Wish::Open(_)
+                )
+            };
             assert!(wishes.iter().all(harmless), "{first:?} {second:?}");
         }
         bench.press("\x1b\x1b");
