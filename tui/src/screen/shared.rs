@@ -3,6 +3,8 @@
 use compacter_tui::chart::Window;
 use compacter_tui::run_view::Axis;
 
+use super::charts::Overlaid;
+
 /// What panels have in common.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
@@ -10,6 +12,17 @@ pub(crate) struct Shared {
     pub(crate) projection: usize,
     /// How curves are shown, all of them in step.
     pub(crate) charting: Charting,
+}
+
+impl Shared {
+    /// The runs whose curves lie over those of the run that is watched.
+    #[expect(
+        clippy::unused_self,
+        reason = "other runs are not yet among what panels share"
+    )]
+    pub(crate) fn overlaid(&self) -> Vec<Overlaid<'_>> {
+        Vec::new()
+    }
 }
 
 /// How curves are shown.

@@ -3,7 +3,7 @@
 use ratatui::layout::{Constraint, Rect};
 
 use super::app::Tab;
-use super::curve::Loss;
+use super::charts::{Grid, Loss};
 use super::layout::{Class, one, rows};
 use super::words::Words;
 
@@ -19,6 +19,12 @@ pub(crate) fn all() -> Vec<Tab> {
                 Box::new(Words::log()),
             ],
             arrange: overview,
+        },
+        Tab {
+            number: 2,
+            name: "Charts",
+            panels: vec![Box::new(Grid::default())],
+            arrange: one,
         },
         Tab {
             number: 6,
