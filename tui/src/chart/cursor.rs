@@ -59,11 +59,8 @@ impl Pen<'_> {
         let axis = self.chart.axis;
         let mut first = format!("step {}", here.step);
         if axis != Axis::Step {
-            first += &format!(
-                "  {} {}",
-                axis.name(),
-                label::x(axis, here.x, picture.range)
-            );
+            let x = label::x(axis, here.x, picture.range);
+            first = format!("{first}  {} {x}", axis.name());
         }
         let delta = self.chart.style.glyphs.pick("Δ", "d");
         let before = self.chart.from.map(|from| picture.nearest(from));

@@ -69,6 +69,7 @@ pub(super) fn plain(name: &str) -> String {
 }
 
 /// A measured value in full: four decimals, an exponent where they would hide it.
+#[must_use]
 pub fn full(value: f64) -> String {
     let size = value.abs();
     if size != 0.0 && !(1e-3..1e5).contains(&size) {

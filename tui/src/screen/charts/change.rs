@@ -50,8 +50,7 @@ impl Keyed<'_> {
             Id::Left | Id::Right if new.cursor.is_some() => self.step(&mut new, id),
             Id::Left => new.window.pan(-PAN, self.extent()),
             Id::Right => new.window.pan(PAN, self.extent()),
-            Id::Back if new.cursor.is_some() => new.cursor = None,
-            Id::Inspect if new.cursor.is_some() => new.cursor = None,
+            Id::Back | Id::Inspect if new.cursor.is_some() => new.cursor = None,
             Id::Inspect => {
                 new.cursor = self.newest();
                 if new.cursor.is_none() {
@@ -101,14 +100,13 @@ impl Keyed<'_> {
             Id::Left => places.rev().find(|&x| x < here),
             _ => places.find(|&x| x > here),
         };
-        match next {
-            Some(next) => new.cursor = Some(next),
-            // At the edge of the window it takes the window along.
-            None => {
-                let share = if id == Id::Left { -PAN } else { PAN };
-                new.window.pan(share, self.extent());
-            }
+        if next.is_some() {
+            new.cursor = next;
+            return;
         }
+        // At the edge of the window it takes the window along.
+        let share = if id == Id::Left { -PAN } else { PAN };
+        new.window.pan(share, self.extent());
     }
 
     /// Goes to the next axis; window and crosshair stay at their steps.

@@ -125,10 +125,9 @@ impl Grid {
             Id::Down => at + 1,
             Id::PageUp => at.saturating_sub(page),
             Id::PageDown => at + page,
-            Id::First => 0,
             Id::Last => last,
             Id::NextMatch if at < last => at + 1,
-            Id::NextMatch => 0,
+            Id::First | Id::NextMatch => 0,
             Id::PreviousMatch => at.checked_sub(1).unwrap_or(last),
             _ => return None,
         };
