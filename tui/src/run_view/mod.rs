@@ -41,7 +41,7 @@ pub use log::{Log, LogLine, Severity};
 pub use marks::{MarkKind, Marks};
 pub use scalars::{Scalars, TRAIN};
 pub use series::{BUCKETS, LEVELS, Series};
-pub use smooth::{Ema, SMOOTHING};
+pub use smooth::{Ema, SMOOTHING, Smoothed};
 pub use source::{Change, Source};
 pub use status::{Pace, Status};
 pub use view::{CheckpointSeen, Edit, EvalPoint, Measured, RunView};

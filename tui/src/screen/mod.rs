@@ -18,15 +18,15 @@
 //! | `app.rs`     | the screen's state                                            |
 //! | `overlay.rs` | help, palette, menus                                          |
 //! | `panel.rs`   | what a panel is                                               |
-//! | `curve.rs`   | the panel of the loss                                         |
+//! | `charts/`    | the panels of curves                                          |
 //! | `runs/`      | the panel of the runs beside this one                         |
 //! | `params/`    | the panels of what is trained                                 |
 //! | `draw.rs`    | draws                                                         |
 
 mod app;
 mod cells;
+mod charts;
 pub(crate) mod child;
-mod curve;
 mod draw;
 mod guard;
 #[cfg_attr(not(test), expect(dead_code, reason = "for panels that show weights"))]

@@ -3,7 +3,7 @@
 use ratatui::layout::{Constraint, Rect};
 
 use super::app::Tab;
-use super::curve::Loss;
+use super::charts::{Grid, Loss};
 use super::layout::{Class, one, rows};
 use super::params::{Card, Compared, Params};
 use super::runs::Runs;
@@ -23,6 +23,12 @@ pub(crate) fn all() -> Vec<Tab> {
                 Box::<Runs>::default(),
             ],
             arrange: overview,
+        },
+        Tab {
+            number: 2,
+            name: "Charts",
+            panels: vec![Box::new(Grid::default())],
+            arrange: one,
         },
         Tab {
             number: 4,

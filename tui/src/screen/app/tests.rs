@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod charts;
 mod runs;
 
 use std::cell::RefCell;
@@ -43,6 +44,17 @@ name = 't'
 learning_rate = 3e-3
 ";
 
+/// A step at its place in the data, of which 50 steps are one pass.
+fn at_epoch(at: u64, kind: Kind) -> Kind {
+    match kind {
+        Kind::Step(values) => Kind::Step(event::Step {
+            epoch: at as f64 / 50.0,
+            ..values
+        }),
+        other => other,
+    }
+}
+
 /// A screen, what it sent, and the folder it needs.
 struct Bench {
     app: App,
@@ -75,7 +87,7 @@ impl Bench {
             total: 22_713_216,
         };
         let started = event(0, Kind::Started(started));
-        let steps = (1..=124).map(|at| event(at, step(28.7 / at as f64)));
+        let steps = (1..=124).map(|at| event(at, at_epoch(at, step(28.7 / at as f64))));
         bench.happened(&std::iter::once(started).chain(steps).collect::<Vec<_>>());
         bench
     }
@@ -122,7 +134,7 @@ impl Bench {
 
 /// Compares with a picture in the repository; `UPDATE_PICTURES=1` writes it.
 #[track_caller]
-fn assert_looks_like(name: &str, picture: &str) {
+pub(crate) fn assert_looks_like(name: &str, picture: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/screen/app/pictures");
     let path = folder.join(format!("{name}.txt"));
     if std::env::var_os("UPDATE_PICTURES").is_some() {
