@@ -19,14 +19,15 @@
 //! | `overlay.rs` | help, palette, menus                                          |
 //! | `panel.rs`   | what a panel is                                               |
 //! | `curve.rs`   | the panel of the loss                                         |
+//! | `fast/`      | the tab of the fast weights                                   |
 //! | `draw.rs`    | draws                                                         |
 
 mod app;
 pub(crate) mod child;
 mod curve;
 mod draw;
+mod fast;
 mod guard;
-#[cfg_attr(not(test), expect(dead_code, reason = "for panels that show weights"))]
 mod heat;
 mod input;
 mod keys;

@@ -1,9 +1,10 @@
 //! The tabs: which panels there are, and which are drawn where.
 
-use ratatui::layout::{Constraint, Rect};
+use ratatui::layout::{Constraint, Layout, Rect};
 
 use super::app::Tab;
 use super::curve::Loss;
+use super::fast;
 use super::layout::{Class, one, rows};
 use super::words::Words;
 
@@ -17,9 +18,14 @@ pub(crate) fn all() -> Vec<Tab> {
                 Box::new(Loss),
                 Box::new(Words::now()),
                 Box::new(Words::log()),
+                Box::new(fast::Strips::default()),
+                Box::new(fast::Maps::default()),
+                Box::new(fast::Projections::default()),
+                Box::new(fast::Cosine::default()),
             ],
             arrange: overview,
         },
+        fast::tab(),
         Tab {
             number: 6,
             name: "Config",
@@ -37,18 +43,25 @@ pub(crate) fn all() -> Vec<Tab> {
 
 const FILL: Constraint = Constraint::Fill(1);
 
-/// The curve; what matters now; what happened.
+/// The curve; what matters now; what happened; and where there is room, the fast weights.
 fn overview(body: Rect, class: Class) -> Vec<(usize, Rect)> {
-    let cards = Constraint::Length(8);
-    if class < Class::Regular {
-        return rows(body, &[(FILL, &[(0, FILL)]), (cards, &[(1, FILL)])]);
+    let lines = Constraint::Length;
+    let cards = (lines(8), &[(1, FILL), (3, FILL)][..]);
+    let log = (lines(7), &[(2, FILL)][..]);
+    let loss = (FILL, &[(0, FILL)][..]);
+    match class {
+        Class::Line | Class::Compact => rows(body, &[loss, cards]),
+        Class::Regular => rows(body, &[loss, cards, log]),
+        Class::Wide => {
+            let columns = Layout::horizontal([FILL, lines(66), lines(46)]);
+            let [left, maps, right] = columns.areas(body);
+            let mut panels = rows(left, &[loss, cards, log]);
+            panels.push((4, maps));
+            panels.extend(rows(
+                right,
+                &[(FILL, &[(5, FILL)]), (lines(28), &[(6, FILL)])],
+            ));
+            panels
+        }
     }
-    rows(
-        body,
-        &[
-            (FILL, &[(0, FILL)]),
-            (cards, &[(1, FILL)]),
-            (Constraint::Length(7), &[(2, FILL)]),
-        ],
-    )
 }
