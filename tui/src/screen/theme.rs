@@ -154,11 +154,6 @@ impl Theme {
         self.text().add_modifier(Modifier::REVERSED)
     }
 
-    /// What is chosen of several where colours carry values.
-    pub(crate) fn underlined(&self) -> Style {
-        Style::new().add_modifier(Modifier::UNDERLINED)
-    }
-
     /// The frame of a panel.
     pub(crate) fn frame(&self, focused: bool) -> Style {
         if focused { self.strong() } else { self.faint() }

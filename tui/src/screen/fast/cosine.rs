@@ -195,12 +195,12 @@ fn ends(snapshot: &Snapshot<'_>, cosines: &Cosines) -> String {
 }
 
 fn csv(cosines: &Cosines) -> String {
-    let mut text = "a,b,cosine\n".to_owned();
     let count = cosines.places.len();
-    for (at, value) in cosines.values.iter().enumerate() {
+    let rows = cosines.values.iter().enumerate().map(|(at, value)| {
         let (a, b) = (cosines.places[at / count], cosines.places[at % count]);
         let value = value.map_or_else(String::new, |x| x.to_string());
-        text += &format!("{a},{b},{value}\n");
-    }
-    text
+        format!("{a},{b},{value}\n")
+    });
+    let head = "a,b,cosine\n".to_owned();
+    std::iter::once(head).chain(rows).collect()
 }

@@ -99,7 +99,10 @@ impl Decoded {
     /// What a projection is made of; `None` where the snapshot does not tell.
     pub(crate) fn parts(&self, factors: &Factors, at: usize) -> Option<Rc<Parts>> {
         let cell = self.parts.get(at)?;
-        let parts = || read(factors, at).and_then(parts).map(Rc::new);
+        let parts = || {
+            let sum = read(factors, at)?;
+            parts(&sum).map(Rc::new)
+        };
         cell.get_or_init(parts).clone()
     }
 
@@ -153,7 +156,7 @@ fn read(factors: &Factors, at: usize) -> Option<KroneckerSum> {
     recorded(factors, at).ok().flatten()
 }
 
-fn parts(sum: KroneckerSum) -> Option<Parts> {
+fn parts(sum: &KroneckerSum) -> Option<Parts> {
     match sum.fast() {
         Fast::Factored { left, .. } => {
             let [terms, _, rank] = left.shape();

@@ -220,10 +220,11 @@ impl Map<'_> {
                     .filter(|c| c.term == component.term)
                     .count()
                     > 1;
-                let mut name = (component.term + 1).to_string();
-                if several {
-                    name += &format!(".{}", rank + 1);
-                }
+                let name = if several {
+                    format!("{}.{}", component.term + 1, rank + 1)
+                } else {
+                    (component.term + 1).to_string()
+                };
                 let sigma = theme.glyph("σ", "sigma");
                 let size = format!("{sigma} {}", short(component.sigma));
                 let formula = theme.glyph("σ·ŝ t̂ᵀ", "sigma s t'");

@@ -68,11 +68,11 @@ impl Panel for Projections {
         let here = rows.iter().position(|at| *at == snapshot.chosen);
         let here = here.map_or_else(|| "-".to_owned(), |here| (here + 1).to_string());
         let sort = self.order.name(context.theme);
-        let mut title = format!("projections {here}/{} (sort: {sort})", rows.len());
-        if !self.sought.is_empty() {
-            title += &format!(" /{}", self.sought);
-        }
-        title
+        let sought = match self.sought.as_str() {
+            "" => String::new(),
+            sought => format!(" /{sought}"),
+        };
+        format!("projections {here}/{} (sort: {sort}){sought}", rows.len())
     }
 
     fn places(&self) -> &'static [Place] {
@@ -197,14 +197,12 @@ impl<'a> Table<'a> {
     }
 
     fn head(&self) -> Line<'static> {
-        let mut text = format!(" {:name$}", "layer", name = self.name);
-        for column in &self.columns {
-            text += &format!(
-                " {:>width$}",
-                column.head(self.theme),
-                width = column.width()
-            );
-        }
+        let name = format!(" {:name$}", "layer", name = self.name);
+        let heads = self.columns.iter().map(|column| {
+            let (head, width) = (column.head(self.theme), column.width());
+            format!(" {head:>width$}")
+        });
+        let text: String = std::iter::once(name).chain(heads).collect();
         Line::styled(text, self.theme.faint())
     }
 
@@ -250,19 +248,19 @@ impl<'a> Table<'a> {
 }
 
 fn csv(snapshot: &Snapshot<'_>, rows: &[usize]) -> String {
-    let mut text = "name,norm,drift,change,gradient_norm,effective_rank\n".to_owned();
-    for at in rows {
+    let head = "name,norm,drift,change,gradient_norm,effective_rank\n".to_owned();
+    let rows = rows.iter().map(|at| {
         let projection = &snapshot.factors.projections[*at];
         let number = |value: Option<f64>| value.map_or_else(String::new, |x| x.to_string());
-        let name = projection.name.replace('"', "\"\"");
-        text += &format!(
-            "\"{name}\",{},{},{},{},{}\n",
+        format!(
+            "\"{}\",{},{},{},{},{}\n",
+            projection.name.replace('"', "\"\""),
             projection.norm,
             projection.drift,
             number(projection.change),
             number(projection.gradient_norm),
             number(projection.effective_rank),
-        );
-    }
-    text
+        )
+    });
+    std::iter::once(head).chain(rows).collect()
 }

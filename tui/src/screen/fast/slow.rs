@@ -66,7 +66,7 @@ impl Panel for Slow {
             ),
         }
         let change = format!(
-            "A changed {} of its start   |grad| {}",
+            "A changed by {} of its start   |grad| {}",
             short_or(slow.change),
             short_or(slow.gradient_norm)
         );
@@ -106,7 +106,7 @@ fn changes(projection: &ProjectionFactors) -> String {
         of("B", projection.fast_change),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
-    format!("changed of its start: {}", parts.join("  "))
+    format!("changed by, of their start: {}", parts.join("  "))
 }
 
 /// How many directions a projection works in, of how many it could.

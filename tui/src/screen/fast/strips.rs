@@ -5,6 +5,7 @@
 use compacter_core::event::factors::{Factors, Place as Where, Stack};
 use ratatui::Frame;
 use ratatui::layout::Rect;
+use ratatui::style::Modifier;
 
 use super::paint::write;
 use super::quantity::{Quantity, place, row, short, stack};
@@ -110,8 +111,7 @@ impl Strips {
     }
 
     fn head(cells: &Cells, width: u16) -> String {
-        let mut text = " ".repeat(usize::from(NAMES));
-        for (kind, count) in &cells.stacks {
+        let stacks = cells.stacks.iter().map(|(kind, count)| {
             let wide = count.saturating_mul(cells.wide(width));
             let long = format!("{} 1..{count}", stack(*kind));
             let name = if long.len() <= wide {
@@ -119,16 +119,20 @@ impl Strips {
             } else {
                 stack(*kind).chars().take(wide).collect()
             };
-            text += &format!("{name:wide$} ");
-        }
-        text
+            format!("{name:wide$} ")
+        });
+        let indent = " ".repeat(usize::from(NAMES));
+        std::iter::once(indent).chain(stacks).collect()
     }
 }
 
 impl Panel for Strips {
     fn title(&self, context: &Context<'_>) -> String {
         let name = self.quantity.name(context.theme);
-        format!("{name}  0 to {}", short(self.top(&context.seen)))
+        match self.top(&context.seen) {
+            top if top > 0.0 => format!("{name}  0 to {}", short(top)),
+            _ => name.to_owned(),
+        }
     }
 
     fn places(&self) -> &'static [Place] {
@@ -165,7 +169,7 @@ impl Panel for Strips {
             let share = if top > 0.0 { value / top } else { value };
             let (glyph, style) = heat.cell(share, Some(share));
             let style = if at == snapshot.chosen {
-                style.patch(theme.underlined())
+                style.add_modifier(Modifier::UNDERLINED)
             } else {
                 style
             };
