@@ -214,7 +214,8 @@ fn panels(frame: &mut Frame<'_>, body: Rect, app: &App) {
     }
 }
 
-fn block(theme: &Theme, title: String, focused: bool) -> Block<'static> {
+/// A panel's frame.
+pub(crate) fn block(theme: &Theme, title: String, focused: bool) -> Block<'static> {
     Block::bordered()
         .border_set(theme.border())
         .border_style(theme.frame(focused))

@@ -19,6 +19,7 @@
 //! | `overlay.rs` | help, palette, menus                                          |
 //! | `panel.rs`   | what a panel is                                               |
 //! | `charts/`    | the panels of curves                                          |
+//! | `fast/`      | the tab of the fast weights                                   |
 //! | `runs/`      | the panel of the runs beside this one                         |
 //! | `params/`    | the panels of what is trained                                 |
 //! | `draw.rs`    | draws                                                         |
@@ -28,8 +29,8 @@ mod cells;
 mod charts;
 pub(crate) mod child;
 mod draw;
+mod fast;
 mod guard;
-#[cfg_attr(not(test), expect(dead_code, reason = "for panels that show weights"))]
 mod heat;
 mod input;
 mod keys;

@@ -10,6 +10,8 @@ use super::runs::{Others, Overlaid};
 pub(crate) struct Shared {
     /// The projection chosen, by its place in the snapshots.
     pub(crate) projection: usize,
+    /// The numbers of the newest snapshot.
+    pub(crate) snapshot: super::fast::Cache,
     /// How curves are shown, all of them in step.
     pub(crate) charting: Charting,
     /// The runs beside the watched one.

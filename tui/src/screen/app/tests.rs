@@ -18,6 +18,8 @@ use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::KeyCode;
 use tempfile::TempDir;
 
+mod fast;
+
 use super::*;
 use crate::screen::draw::draw;
 use crate::screen::seen::tests::{event, step};
