@@ -117,16 +117,7 @@ fn matrix(
 ) {
     let count = cosines.places.len();
     let heat = Heat::of(theme);
-    // One row for the mark and one for the names; cells are twice as high as wide.
-    let (width, height) = (
-        usize::from(area.width.saturating_sub(1)),
-        usize::from(area.height.saturating_sub(2)),
-    );
-    let (wide, high) = match (width / (2 * count)).min(height / count) {
-        0 if heat.values_in_a_cell() == 2 => (count.min(width), count.div_ceil(2).min(height)),
-        0 => (count.min(width), count.min(height)),
-        zoom => (2 * zoom * count, zoom * count),
-    };
+    let (wide, high) = size(area, count, heat);
     let side = |length: usize| u16::try_from(length).unwrap_or(u16::MAX);
     let inside = Rect {
         x: area.x.saturating_add(1),
@@ -148,29 +139,40 @@ fn matrix(
     };
     grid.draw(frame.buffer_mut(), inside, heat);
     let chosen = cosines.places.iter().position(|at| *at == snapshot.chosen);
-    let Some(chosen) = chosen else {
-        return;
-    };
-    let (x, y) = (side(chosen * wide / count), side(chosen * high / count));
+    if let Some(chosen) = chosen {
+        let at = (side(chosen * wide / count), side(chosen * high / count));
+        marks(frame, area, at, theme);
+    }
+}
+
+/// Points at a column and a row of the matrix, from above and from the left.
+fn marks(frame: &mut Frame<'_>, area: Rect, (x, y): (u16, u16), theme: &Theme) {
     let buffer = frame.buffer_mut();
     let above = Rect {
-        x: inside.x.saturating_add(x),
+        x: area.x.saturating_add(1).saturating_add(x),
         width: 1,
         ..area
     };
-    let mark = theme.glyph("▼", "v");
-    write(buffer, above.intersection(area), 0, (mark, theme.strong()));
-    let mark = theme.glyph("▶", ">");
-    let line = y.saturating_add(1);
-    write(
-        buffer,
-        Rect {
-            width: area.width.min(1),
-            ..area
-        },
-        line,
-        (mark, theme.strong()),
-    );
+    let down = theme.glyph("▼", "v");
+    write(buffer, above.intersection(area), 0, (down, theme.strong()));
+    let left = Rect {
+        width: area.width.min(1),
+        ..area
+    };
+    let right = theme.glyph("▶", ">");
+    write(buffer, left, y.saturating_add(1), (right, theme.strong()));
+}
+
+/// Columns and rows of the screen for a square of values: cells are twice as high as wide.
+fn size(area: Rect, count: usize, heat: Heat) -> (usize, usize) {
+    // One row is the mark's and one the names'.
+    let width = usize::from(area.width.saturating_sub(1));
+    let height = usize::from(area.height.saturating_sub(2));
+    match (width / (2 * count)).min(height / count) {
+        0 if heat.values_in_a_cell() == 2 => (count.min(width), count.div_ceil(2).min(height)),
+        0 => (count.min(width), count.min(height)),
+        zoom => (2 * zoom * count, zoom * count),
+    }
 }
 
 /// The first and the last layer in words, and what is between the chosen one and the next.

@@ -274,7 +274,12 @@ impl Map<'_> {
         let columns = [Constraint::Length(edge), Constraint::Fill(1)];
         let [corner, marginal] = Layout::horizontal(columns).areas(top);
         let [left, inside] = Layout::horizontal(columns).areas(rest);
-        let rows = u16::try_from(down.len()).unwrap_or(u16::MAX);
+        // Every row of the screen shows as many entries as the others.
+        let entries = match Heat::of(theme).values_in_a_cell() {
+            2 if usize::from(inside.height) < down.len() => down.len().div_ceil(2),
+            _ => down.len(),
+        };
+        let rows = u16::try_from(entries).unwrap_or(u16::MAX);
         let inside = Rect {
             height: inside.height.min(rows),
             ..inside

@@ -165,6 +165,8 @@ pub(crate) fn write(buffer: &mut Buffer, area: Rect, row: u16, (text, style): (&
 
 #[cfg(test)]
 mod tests {
+    use ratatui::buffer::Cell;
+
     use super::*;
 
     #[test]
@@ -194,7 +196,7 @@ mod tests {
             let mut buffer = Buffer::empty(area);
             grid.draw(&mut buffer, area, Heat::Shades);
             if (width, height) == (4, 2) {
-                let text: String = buffer.content.iter().map(|cell| cell.symbol()).collect();
+                let text: String = buffer.content.iter().map(Cell::symbol).collect();
                 assert_eq!(text, "██⠿⠿!!  ");
             }
         }

@@ -141,35 +141,43 @@ fn matrices(frame: &mut Frame<'_>, area: Rect, block: &Block, theme: &Theme) {
     let height = u16::try_from(room.min(n)).unwrap_or(area.height);
     for term in 0..fit {
         let x = u16::try_from(term * (wide + 2)).unwrap_or(u16::MAX);
-        let corner = Rect {
+        let here = Rect {
             x: area.x.saturating_add(x).saturating_add(1),
             width,
             ..area
         };
-        let corner = corner.intersection(area);
-        if names {
-            let name = format!("A{}", term + 1);
-            write(frame.buffer_mut(), corner, 0, (&name, theme.faint()));
-        }
+        let here = here.intersection(area);
+        let name = format!("A{}", term + 1);
+        let above = u16::from(names);
         let inside = Rect {
-            y: corner.y.saturating_add(u16::from(names)),
-            height,
-            ..corner
+            y: here.y.saturating_add(above),
+            height: height.min(here.height.saturating_sub(above)),
+            ..here
         };
-        let matrix = &block.values()[term * n * columns..(term + 1) * n * columns];
-        let at = |down: Range<usize>, across: Range<usize>| {
-            let row = |row: usize| matrix[row * columns..][across.clone()].iter().copied();
-            Some(largest(down.flat_map(row)) / scale)
-        };
-        let grid = Grid {
-            rows: n,
-            columns,
-            at: &at,
-        };
-        grid.draw(
-            frame.buffer_mut(),
-            inside.intersection(area),
-            Heat::of(theme),
-        );
+        if names {
+            write(frame.buffer_mut(), here, 0, (&name, theme.faint()));
+        }
+        matrix(frame, inside, (block, term, scale), theme);
     }
+}
+
+/// One matrix of a block.
+fn matrix(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    (block, term, scale): (&Block, usize, f64),
+    theme: &Theme,
+) {
+    let [_, rows, columns] = block.shape();
+    let matrix = &block.values()[term * rows * columns..(term + 1) * rows * columns];
+    let at = |down: Range<usize>, across: Range<usize>| {
+        let row = |row: usize| matrix[row * columns..][across.clone()].iter().copied();
+        Some(largest(down.flat_map(row)) / scale)
+    };
+    let grid = Grid {
+        rows,
+        columns,
+        at: &at,
+    };
+    grid.draw(frame.buffer_mut(), area, Heat::of(theme));
 }

@@ -4,6 +4,7 @@
 
 use compacter_core::event::factors::{Factors, Place as Where, Stack};
 use ratatui::Frame;
+use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 
@@ -110,6 +111,36 @@ impl Strips {
         )
     }
 
+    /// The cells below the first line of an area, as far as it reaches.
+    fn cells(
+        self,
+        buffer: &mut Buffer,
+        area: Rect,
+        (cells, snapshot): (&Cells, &Snapshot<'_>),
+        context: &Context<'_>,
+    ) {
+        let (top, heat) = (self.top(&context.seen), Heat::of(context.theme));
+        let wide = u16::try_from(cells.wide(area.width)).unwrap_or(1);
+        for (at, projection) in snapshot.factors.projections.iter().enumerate() {
+            let cell = cells.cell(projection.place, area.width);
+            let (Some((column, line)), Some(value)) = (cell, self.quantity.of(projection)) else {
+                continue;
+            };
+            let share = if top > 0.0 { value / top } else { value };
+            let (glyph, mut style) = heat.cell(share, Some(share));
+            if at == snapshot.chosen {
+                style = style.add_modifier(Modifier::UNDERLINED);
+            }
+            let cell = Rect {
+                x: area.x.saturating_add(column),
+                width: wide.min(area.width.saturating_sub(column)),
+                ..area
+            };
+            let text = glyph.repeat(usize::from(cell.width));
+            write(buffer, cell, line.saturating_add(1), (&text, style));
+        }
+    }
+
     fn head(cells: &Cells, width: u16) -> String {
         let stacks = cells.stacks.iter().map(|(kind, count)| {
             let wide = count.saturating_mul(cells.wide(width));
@@ -157,36 +188,15 @@ impl Panel for Strips {
         for (line, here) in (0..shown).zip(&cells.rows) {
             write(buffer, area, line + 1, (&row(*here, theme), theme.text()));
         }
-        let (top, heat) = (self.top(&context.seen), Heat::of(theme));
-        for (at, projection) in factors.projections.iter().enumerate() {
-            let cell = cells.cell(projection.place, area.width);
-            let Some((column, line)) = cell.filter(|(_, line)| *line < shown) else {
-                continue;
-            };
-            let Some(value) = self.quantity.of(projection) else {
-                continue;
-            };
-            let share = if top > 0.0 { value / top } else { value };
-            let (glyph, style) = heat.cell(share, Some(share));
-            let style = if at == snapshot.chosen {
-                style.add_modifier(Modifier::UNDERLINED)
-            } else {
-                style
-            };
-            let room = area.width.saturating_sub(column);
-            let wide = u16::try_from(cells.wide(area.width)).unwrap_or(1).min(room);
-            let cell = Rect {
-                x: area.x.saturating_add(column),
-                width: wide,
+        self.cells(
+            buffer,
+            Rect {
+                height: shown.saturating_add(1),
                 ..area
-            };
-            write(
-                buffer,
-                cell,
-                line + 1,
-                (&glyph.repeat(usize::from(wide)), style),
-            );
-        }
+            },
+            (&cells, &snapshot),
+            context,
+        );
         let after = u16::try_from(cells.rows.len()).unwrap_or(shown).min(shown);
         let worst = self.worst(factors, theme);
         write(buffer, area, after + 1, (&worst, theme.text()));

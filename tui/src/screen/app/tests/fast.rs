@@ -3,7 +3,7 @@
 use compacter_core::embedded::DEMO;
 use compacter_core::event::Factors;
 use compacter_core::event::factors::Entries;
-use ratatui::buffer::Buffer;
+use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::Modifier;
 
 use super::*;
@@ -127,11 +127,11 @@ fn a_record_that_anybody_wrote_harms_nothing() {
         (120, 40),
         (200, 60),
     ];
-    let mut benches = [
+    let mut benches = vec![
         spoilt(|factors| factors.projections.clear()),
         spoilt(|factors| factors.slow.clear()),
         spoilt(|factors| {
-            factors.slow[0].entries = Entries::encode(&[1, 1, 1], &[f64::NAN]).unwrap()
+            factors.slow[0].entries = Entries::encode(&[1, 1, 1], &[f64::NAN]).unwrap();
         }),
         spoilt(|factors| {
             for projection in &mut factors.projections {
@@ -155,7 +155,7 @@ fn a_record_that_anybody_wrote_harms_nothing() {
             bench.press(keys);
             for (width, height) in sizes {
                 let drawn = buffer(bench, width, height);
-                let mut symbols = drawn.content.iter().map(|cell| cell.symbol());
+                let mut symbols = drawn.content.iter().map(Cell::symbol);
                 assert!(!symbols.any(|symbol| symbol.contains(char::is_control)));
             }
         }
