@@ -2,6 +2,7 @@
 //!
 //! Events come in, keys come in, [`Wish`]es go out: nothing here draws, waits or writes.
 
+mod mouse;
 mod run;
 
 use std::path::PathBuf;
@@ -10,8 +11,7 @@ use std::time::{Duration, Instant};
 use compacter_core::Result;
 use compacter_core::run::RunFolder;
 use compacter_tui::run_view::{Change, RunView, Source};
-use ratatui::crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
-use ratatui::layout::{Position, Rect, Size};
+use ratatui::layout::{Rect, Size};
 
 use super::keys::{self, Id, Key, Place, asked};
 use super::layout::{Arrange, Class, Parts};
@@ -275,47 +275,6 @@ impl App {
         typing.extend(line.chars().filter(|c| !c.is_control()).take(200));
     }
 
-    /// Takes a click, or a turn of the wheel.
-    pub(crate) fn mouse(&mut self, event: MouseEvent) -> Wish {
-        let at = Position::new(event.column, event.row);
-        if self.overlay.is_some() {
-            return Wish::None;
-        }
-        let scroll = match event.kind {
-            MouseEventKind::Down(MouseButton::Left) => None,
-            MouseEventKind::ScrollUp => Some(Id::WheelUp),
-            MouseEventKind::ScrollDown => Some(Id::WheelDown),
-            _ => return Wish::None,
-        };
-        let parts = Parts::of(self.area);
-        if parts.tabs.contains(at) {
-            if let Some(tab) = super::draw::tab_at(self, at.x).filter(|_| scroll.is_none()) {
-                self.go_to(tab);
-            }
-            return Wish::None;
-        }
-        let hit = self
-            .panels(parts.body)
-            .into_iter()
-            .find(|(_, area)| area.contains(at));
-        let Some((panel, area)) = hit else {
-            return Wish::None;
-        };
-        self.focus = panel;
-        let answer = if let Some(id) = scroll {
-            self.with_panel(|panel, hand| panel.on(id, hand))
-        } else {
-            let frame = u16::from(!self.tabs[self.tab].panels[panel].has_own_frame());
-            let x = at.x.saturating_sub(area.x + frame);
-            let y = at.y.saturating_sub(area.y + frame);
-            self.with_panel(|panel, hand| panel.click(x, y, hand))
-        };
-        if scroll.is_none() || answer != Answer::Ignored {
-            return self.answered(answer);
-        }
-        Wish::None
-    }
-
     /// The focused panel in a format, if it has it.
     pub(crate) fn export(&self, format: Format) -> Option<String> {
         let panel = self.tabs[self.tab].panels.get(self.focus)?;
@@ -334,7 +293,6 @@ impl App {
             seen: self.shown(),
             shared: &self.shared,
             theme: &self.theme,
-            class: Class::of(self.area),
             focused,
         }
     }

@@ -15,7 +15,7 @@ use compacter_core::Result;
 use compacter_core::event::{self, Event, Kind};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use ratatui::crossterm::event::KeyCode;
+use ratatui::crossterm::event::{KeyCode, MouseButton, MouseEvent, MouseEventKind};
 use tempfile::TempDir;
 
 mod fast;

@@ -135,7 +135,6 @@ fn the_loss_and_the_chosen_chart_are_written_as_they_are_shown() {
         seen: seen(&this),
         shared: &shared,
         theme: &theme,
-        class: Class::Compact,
         focused: true,
     };
     let table = Loss.export(Format::Csv, &context).unwrap();
@@ -177,7 +176,6 @@ fn no_panel_is_too_small() {
                 seen: seen(view),
                 shared: &shared,
                 theme: &theme,
-                class: Class::Compact,
                 focused: true,
             };
             drawn(width, height, |frame| {

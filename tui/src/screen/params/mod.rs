@@ -28,6 +28,9 @@ use sum::{Sum, Term, formula, percent, size};
 /// Said while the record has no first event.
 const NOT_YET: &str = "the run has not said yet what it trains";
 
+/// Width of a card with names in full.
+const CARD: u16 = 38;
+
 /// A line and its style.
 type Said = (Style, String);
 
@@ -199,9 +202,16 @@ impl Panel for Card {
         let Some(sum) = sum(context) else {
             return draw(frame, area, vec![(theme.faint(), NOT_YET.to_owned())]);
         };
+        let wide = area.width >= CARD;
+        let (names, counts) = if wide { (14, 12) } else { (10, 11) };
         let row = |name: &str, count: usize| {
-            let name: String = name.chars().take(14).collect();
-            format!(" {name:<14}{:>12}", grouped(count))
+            let name = if wide {
+                name
+            } else {
+                name.trim_end_matches(" weights")
+            };
+            let name: String = name.chars().take(names).collect();
+            format!(" {name:<names$}{:>counts$}", grouped(count))
         };
         let terms = sum.terms.iter().filter(|term| term.sum.is_some());
         let mut lines: Vec<Said> = terms
@@ -209,11 +219,18 @@ impl Panel for Card {
             .collect();
         // What the groups come to matters more than the last of them.
         lines.truncate(usize::from(area.height).saturating_sub(3));
-        lines.push(rule(theme, 27));
+        lines.push(rule(theme, names + counts + 1));
         let share = sum.percent(sum.trainable);
-        let trained = format!("{}  {share}", row("trainable", sum.trainable));
-        lines.push((theme.strong(), trained));
-        lines.push((theme.text(), row("frozen", sum.frozen)));
+        if wide {
+            let trained = format!("{}  {share}", row("trainable", sum.trainable));
+            lines.push((theme.strong(), trained));
+            lines.push((theme.text(), row("frozen", sum.frozen)));
+        } else {
+            lines.push((theme.strong(), row("trainable", sum.trainable)));
+            let millions = sum.total as f64 / 1e6;
+            let text = format!(" {share} of {millions:.1} M");
+            lines.push((theme.strong(), text));
+        }
         draw(frame, area, lines);
     }
 

@@ -20,7 +20,6 @@ fn exported(panel: &dyn Panel, view: &RunView) -> Option<String> {
             seen: seen(view),
             shared: &Shared::default(),
             theme: &theme,
-            class: Class::Wide,
             focused: true,
         },
     )

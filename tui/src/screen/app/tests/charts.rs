@@ -227,7 +227,10 @@ fn a_jump_and_a_nan_in_a_long_run_are_on_the_screen_at_every_zoom() {
         let lines: Vec<Vec<char>> = drawn.lines().map(|line| line.chars().collect()).collect();
         let is_dot = |c: &&char| ('\u{2801}'..='\u{28ff}').contains(*c);
         assert_eq!(lines[3].iter().filter(is_dot).count(), 1, "{drawn}");
-        let axis = lines.iter().find(|line| line.contains(&'└')).unwrap();
+        let axis = lines
+            .iter()
+            .find(|line| line[0] == '│' && line[..8].contains(&'└'))
+            .unwrap();
         assert_eq!(axis.iter().filter(|c| **c == '!').count(), 1, "{drawn}");
         assert!(
             lines[2].iter().collect::<String>().contains("! 1"),
