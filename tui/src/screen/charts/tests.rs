@@ -14,7 +14,6 @@ use compacter_tui::run_view::RunView;
 use super::scene::{Scene, style};
 use super::*;
 use crate::screen::app::tests::assert_looks_like;
-use crate::screen::layout::Class;
 use crate::screen::panel::{Context, Format, Panel};
 use crate::screen::seen::tests::{event, seen, step};
 use crate::screen::shared::{Charting, Shared};

@@ -6,7 +6,6 @@ use compacter_core::event::{Group, Kind, Started};
 use compacter_tui::run_view::RunView;
 
 use super::*;
-use crate::screen::layout::Class;
 use crate::screen::seen::tests::{event, seen};
 use crate::screen::shared::Shared;
 use crate::screen::theme::Tone;
