@@ -82,7 +82,7 @@ fn append() {
 fn draw() {
     let mut view = RunView::default();
     (1..=100_000).for_each(|at| view.push(step(at)));
-    let style = ChartStyle::plain(Glyphs::Braille);
+    let style = ChartStyle::plain(Glyphs::Unicode);
     let mut chart = Chart::new("loss", &style)
         .with(&view, "train/loss", "train", CurveKind::Line)
         .with_marks(&view);
@@ -129,7 +129,7 @@ fn read(path: &Path, events: u64) -> Result<(), Box<dyn Error>> {
     println!("record of {events} events, {megabytes:.0} MB");
     let start = Instant::now();
     let mut source = Source::open(path)?;
-    let style = ChartStyle::plain(Glyphs::Braille);
+    let style = ChartStyle::plain(Glyphs::Unicode);
     let mut buffer = Buffer::empty(Rect::new(0, 0, 200, 60));
     let loss = |view| Chart::new("loss", &style).with(view, "train/loss", "train", CurveKind::Line);
     loss(source.view()).draw(buffer.area, &mut buffer);

@@ -203,9 +203,20 @@ pub(crate) struct Fork {
     /// Override a field, such as `train.learning_rate=1e-3`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) overrides: Vec<String>,
+    /// Print a readable line for each event
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) plain: bool,
     /// Print each event as one JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
+    /// Train in this process and print lines (for Slurm and systemd)
+    #[arg(long)]
+    pub(crate) foreground: bool,
+    #[command(flatten)]
+    pub(crate) look: Look,
+    /// Leave the terminal's session; output goes to this folder until the run has one
+    #[arg(long, hide = true, value_name = "FOLDER")]
+    pub(crate) own_session: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -53,6 +53,12 @@ impl RunConfig {
             "output.tensorboard",
             "this program was built without the feature `tensorboard`",
         )?;
+        let command = self.output.on_finish.as_deref();
+        ensure(
+            command.is_none_or(|command| !command.trim().is_empty() && !command.contains('\0')),
+            "output.on_finish",
+            "must be a shell command; leave it out for none",
+        )?;
         // A number that only a program could have set, too large for TOML.
         toml::Table::try_from(self)
             .map(drop)

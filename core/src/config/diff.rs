@@ -38,6 +38,7 @@ const LIVE: &[&str] = &[
     "eval.batch_size",
     "eval.metric",
     "output.log_every",
+    "output.on_finish",
     "watch.factors_every",
 ];
 

@@ -15,6 +15,9 @@ pub struct OutputConfig {
     pub log_every: u64,
     /// Whether scalars are written for TensorBoard too, to the run's folder `tensorboard`.
     pub tensorboard: bool,
+    /// Shell command that is started when the run has finished or failed. A configuration
+    /// from somebody else can run any command this way: read it first.
+    pub on_finish: Option<String>,
 }
 
 /// What a run records for its viewers.
@@ -37,6 +40,7 @@ impl Default for OutputConfig {
             directory: PathBuf::from("runs"),
             log_every: 10,
             tensorboard: false,
+            on_finish: None,
         }
     }
 }

@@ -14,6 +14,7 @@ mod factors;
 mod fit;
 pub mod metric;
 pub mod objective;
+mod on_finish;
 pub mod optimizer;
 pub mod plan;
 pub mod prepare;

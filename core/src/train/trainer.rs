@@ -110,6 +110,7 @@ impl Trainer {
             // Best effort: the run's own error is the one to report.
             let _unrecorded = self.bus.emit(self.state.step, Kind::Failed { message });
         }
+        self.start_on_finish(&outcome);
         outcome
     }
 

@@ -37,7 +37,8 @@ impl Dots {
     )]
     pub(super) fn row(&self, place: f64) -> usize {
         let down = (1.0 - place).clamp(0.0, 1.0) * (self.rows() - 1) as f64;
-        down.round() as usize
+        // A flat line that is only almost flat stays in one of two rows that are as near.
+        (down - 1e-6).max(0.0).round() as usize
     }
 
     fn set(&mut self, column: usize, row: usize) {
@@ -87,7 +88,7 @@ impl Dots {
             .filter(|(_, bits)| **bits != 0)
             .map(move |(at, &bits)| {
                 let glyph = match self.glyphs {
-                    Glyphs::Braille => char::from_u32(0x2800 + u32::from(bits)).unwrap_or(ascii),
+                    Glyphs::Unicode => char::from_u32(0x2800 + u32::from(bits)).unwrap_or(ascii),
                     Glyphs::Ascii => ascii,
                 };
                 (at % self.width, at / self.width, glyph)

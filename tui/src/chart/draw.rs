@@ -10,15 +10,13 @@
 //! ```
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
-use ratatui::style::Style;
+use ratatui::layout::{Margin, Rect};
 use ratatui::symbols::border;
-use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Widget};
 
 use super::label;
 use super::picture::Picture;
-use super::spec::{Chart, CurveKind, Outliers, YAxis};
+use super::spec::Chart;
 use super::style::Glyphs;
 
 /// A frame of plain characters.
@@ -40,17 +38,34 @@ impl Widget for &Chart<'_> {
 }
 
 impl<'a> Chart<'a> {
-    /// Draws the chart and returns what was drawn, for the crosshair and for clicks; `None`
-    /// where there is no room for a plot.
-    pub fn draw(&self, area: Rect, buffer: &mut Buffer) -> Option<Picture<'a>> {
-        let inner = Rect {
-            x: area.x + 1,
-            y: area.y + 1,
-            width: area.width.saturating_sub(2),
-            height: area.height.saturating_sub(2),
-        };
-        if inner.width < 12 || inner.height < 3 {
+    /// Draws the chart and returns where its plot is and what it shows, for the crosshair and
+    /// for clicks; `None` where there is no room for a plot.
+    pub fn draw(&self, area: Rect, buffer: &mut Buffer) -> Option<(Rect, Picture<'a>)> {
+        let area = area.intersection(buffer.area);
+        let inner = inside(area);
+        let Some((plot, labels)) = self.place(inner) else {
             self.frame(None).render(area, buffer);
+            return None;
+        };
+        let picture = Picture::new(self, usize::from(plot.width) * self.style.glyphs.dots().0);
+        self.frame(Some((&picture, plot))).render(area, buffer);
+        self.y_axis(inner, plot, &labels, buffer);
+        self.x_axis(plot, &picture, buffer);
+        self.plot(plot, &picture, buffer);
+        Some((plot, picture))
+    }
+
+    /// The same without drawing.
+    #[must_use]
+    pub fn plan(&self, area: Rect) -> Option<(Rect, Picture<'a>)> {
+        let (plot, _) = self.place(inside(area))?;
+        let columns = usize::from(plot.width) * self.style.glyphs.dots().0;
+        Some((plot, Picture::new(self, columns)))
+    }
+
+    /// Where the plot goes, and the labels beside it by row; `None` where there is no room.
+    fn place(&self, inner: Rect) -> Option<(Rect, Vec<(u16, String)>)> {
+        if inner.width < 12 || inner.height < 3 {
             return None;
         }
         // The labels' width depends on the scale, which depends on the columns: those of the
@@ -68,91 +83,18 @@ impl<'a> Chart<'a> {
             width: inner.width - room - 1,
             height: inner.height - 2,
         };
-        let picture = Picture::new(self, usize::from(plot.width) * across);
-        self.frame(Some(&picture)).render(area, buffer);
-        self.y_axis(inner, plot, &labels, buffer);
-        self.x_axis(plot, &picture, buffer);
-        self.plot(plot, &picture, buffer);
-        Some(picture)
+        Some((plot, labels))
     }
 
-    fn frame(&self, picture: Option<&Picture<'_>>) -> Block<'_> {
+    /// The frame, with what its title is to say of a picture in its area.
+    fn frame(&self, picture: Option<(&Picture<'_>, Rect)>) -> Block<'_> {
         let block = Block::bordered()
             .border_style(self.style.frame)
             .title(self.heading(picture));
         match self.style.glyphs {
-            Glyphs::Braille => block,
+            Glyphs::Unicode => block,
             Glyphs::Ascii => block.border_set(ASCII),
         }
-    }
-
-    /// The title: what matters most comes first, for what has no room is cut off.
-    fn heading(&self, picture: Option<&Picture<'_>>) -> Line<'static> {
-        let style = self.style;
-        let mut parts = vec![Span::styled(format!(" {} ", self.title), style.title)];
-        let mut say = |text: String, style: Style| parts.push(Span::styled(text, style));
-        let (mut lines, mut points) = (0, 0);
-        for (n, curve) in self.curves.iter().enumerate() {
-            let glyph = match curve.kind {
-                CurveKind::Line => {
-                    lines += 1;
-                    if self.lines() > 1 {
-                        style.glyphs.line_marker(lines - 1)
-                    } else {
-                        style.glyphs.pick("━", "*")
-                    }
-                }
-                CurveKind::Points => {
-                    points += 1;
-                    style.glyphs.point(points - 1)
-                }
-            };
-            say(format!(" {} {glyph}", curve.name), style.curve(n));
-        }
-        if let Some(picture) = picture {
-            let up_to_0 = match self.y {
-                YAxis::Log => picture.not_positive,
-                YAxis::Linear => 0,
-            };
-            let counts = [
-                (picture.bad > 0, format!("! {}", picture.bad)),
-                (picture.outside > 0, format!("{} outside", picture.outside)),
-                (up_to_0 > 0, format!("{up_to_0} up to 0")),
-            ];
-            for (_, text) in counts.into_iter().filter(|(any, _)| *any) {
-                say("  ".to_owned(), style.title);
-                say(text, style.bad);
-            }
-        }
-        say(format!("  {} ", self.modes()), style.axis);
-        Line::from(parts)
-    }
-
-    fn modes(&self) -> String {
-        let mut modes = vec![format!("x: {}", self.axis.name())];
-        if self.smoothing > 0.0 {
-            let digits = self.smoothing.to_string();
-            modes.push(format!("smooth {}", digits.trim_start_matches('0')));
-        }
-        if self.y == YAxis::Log {
-            modes.push("log".to_owned());
-        }
-        if self.outliers == Outliers::Clip {
-            modes.push("clip".to_owned());
-        }
-        if !self.window.is_whole() {
-            modes.push("zoom".to_owned());
-        }
-        if self.window.follows() {
-            modes.push(format!("follow {}", self.style.glyphs.pick("⏵", ">")));
-        }
-        modes.join("  ")
-    }
-
-    /// How many curves are lines.
-    pub(super) fn lines(&self) -> usize {
-        let lines = self.curves.iter().filter(|c| c.kind == CurveKind::Line);
-        lines.count()
     }
 
     fn y_axis(&self, inner: Rect, plot: Rect, labels: &[(u16, String)], buffer: &mut Buffer) {
@@ -197,6 +139,11 @@ impl<'a> Chart<'a> {
             pen(&middle, (width - length) / 2, buffer);
         }
     }
+}
+
+/// What is inside of the frame.
+fn inside(area: Rect) -> Rect {
+    area.inner(Margin::new(1, 1))
 }
 
 /// Labels of the y axis, by row: three of them, five where there is room.

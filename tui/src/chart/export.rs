@@ -33,7 +33,7 @@ pub fn csv(chart: &Chart<'_>) -> String {
     let axis = chart.axis.name().replace(' ', "_");
     let axis = if axis == "step" { "x" } else { &axis };
     let mut text = format!("curve,step,{axis},min,max,mean,last,smoothed\n");
-    for trace in &picture.traces {
+    for (trace, curve) in picture.traces.iter().zip(&chart.curves) {
         let name = quoted(trace.name);
         for (at, column) in trace.raw.iter().enumerate() {
             let smoothed = trace.smooth.get(at).map(f64::to_string);
@@ -42,7 +42,8 @@ pub fn csv(chart: &Chart<'_>) -> String {
                 text,
                 "{name},{},{},{},{},{},{},{}",
                 column.step,
-                column.x,
+                // Where it is, also if it is drawn on the window's edge.
+                curve.axes.x(chart.axis, column.step),
                 column.min,
                 column.max,
                 column.mean,
@@ -83,7 +84,7 @@ fn paint<'a>(chart: &Chart<'_>, picture: &Picture<'_>, root: &Area<'a>) -> Paint
     let (left, right) = picture.range;
     let mut canvas = ChartBuilder::on(root)
         .margin(12)
-        .caption(chart.title, ("sans-serif", 20))
+        .caption(label::plain(chart.title), ("sans-serif", 20))
         .x_label_area_size(36)
         .y_label_area_size(64)
         .build_cartesian_2d(left..right, 0.0..1.0)?;
@@ -102,7 +103,10 @@ fn paint<'a>(chart: &Chart<'_>, picture: &Picture<'_>, root: &Area<'a>) -> Paint
                 let place = inside(&picture.scale, column.last)?;
                 Some(Circle::new((column.x, place), 3, colour.filled()))
             });
-            canvas.draw_series(points)?.label(trace.name).legend(legend);
+            canvas
+                .draw_series(points)?
+                .label(label::plain(trace.name))
+                .legend(legend);
             continue;
         }
         let faint = if trace.smooth.is_empty() { 1.0 } else { 0.3 };
@@ -115,7 +119,7 @@ fn paint<'a>(chart: &Chart<'_>, picture: &Picture<'_>, root: &Area<'a>) -> Paint
         let nothing = LineSeries::new(std::iter::empty(), colour);
         canvas
             .draw_series(nothing)?
-            .label(trace.name)
+            .label(label::plain(trace.name))
             .legend(legend);
     }
     let bad = picture.bad_at.iter();

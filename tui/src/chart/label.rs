@@ -58,8 +58,19 @@ pub(super) fn short(value: f64, apart: f64) -> String {
     }
 }
 
+/// A name from a record as it can be shown: without what would steer a terminal.
+pub(super) fn plain(name: &str) -> String {
+    let steers = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let shown = name.chars().take(64);
+    shown.map(|c| if steers(c) { '?' } else { c }).collect()
+}
+
 /// A measured value in full: four decimals, an exponent where they would hide it.
-pub(super) fn full(value: f64) -> String {
+#[must_use]
+pub fn full(value: f64) -> String {
     let size = value.abs();
     if size != 0.0 && !(1e-3..1e5).contains(&size) {
         format!("{value:.3e}")

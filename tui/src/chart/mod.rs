@@ -12,7 +12,10 @@
 //! | `picture.rs` | [`Picture`]: the curves cut to the window, in columns             |
 //! | `dots.rs`    | dots in terminal cells, braille or plain                          |
 //! | `draw.rs`    | the widget: frame, axes and what goes inside                      |
-//! | `plot.rs`    | its inside: lines, points, marks, crosshair                       |
+//! | `plot.rs`    | its inside: lines, points, marks                                  |
+//! | `heading.rs` | its title                                                         |
+//! | `legend.rs`  | names of the curves where there are several runs                  |
+//! | `cursor.rs`  | the crosshair and what it says                                    |
 //! | `label.rs`   | numbers on the axes                                               |
 //! | `style.rs`   | [`ChartStyle`]: styles and glyphs, which a theme fills in         |
 //! | `export.rs`  | CSV and SVG                                                       |
@@ -20,10 +23,13 @@
 //! Of a column only what is finite is drawn. What is not is marked under the axis with `!`
 //! and counted in the title; so nothing that a run measures can push a curve off its scale.
 
+mod cursor;
 mod dots;
 mod draw;
 mod export;
+mod heading;
 mod label;
+mod legend;
 mod picture;
 mod plot;
 mod scale;
@@ -32,6 +38,7 @@ mod style;
 mod window;
 
 pub use export::{csv, svg};
+pub use label::full as value_in_full;
 pub use picture::{Nearest, Picture, Trace};
 pub use scale::Scale;
 pub use spec::{Chart, Curve, CurveKind, Outliers, YAxis};

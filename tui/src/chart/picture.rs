@@ -1,6 +1,6 @@
 //! The curves of a chart, cut to its window and to so many columns.
 
-use crate::run_view::{Column, Ema};
+use crate::run_view::{Column, Smoothed};
 
 use super::scale::Scale;
 use super::spec::{Chart, Curve, CurveKind, Outliers};
@@ -72,7 +72,9 @@ impl<'a> Picture<'a> {
                 name: curve.name,
                 kind: curve.kind,
                 smooth: if smooths {
-                    smooth(&raw, chart.smoothing)
+                    let smoothed = Smoothed::of(curve.series, chart.smoothing);
+                    let value = |c: &Column| smoothed.at(c.step).unwrap_or(c.mean);
+                    raw.iter().map(value).collect()
                 } else {
                     Vec::new()
                 },
@@ -133,13 +135,14 @@ impl<'a> Picture<'a> {
         };
         self.traces.iter().filter_map(of).collect()
     }
-}
 
-/// The debiased moving average of the columns' means, one value a column.
-fn smooth(raw: &[Column], factor: f64) -> Vec<f64> {
-    let mut ema = Ema::new(factor);
-    let values = raw.iter().map(|c| ema.push(c.mean).unwrap_or(c.mean));
-    values.collect()
+    /// The point that is nearest to a place on the x axis, of all curves.
+    #[must_use]
+    pub fn nearest_of_all(&self, x: f64) -> Option<Nearest<'a>> {
+        let distance = |point: &Nearest<'_>| (point.x - x).abs();
+        let points = self.nearest(x).into_iter();
+        points.min_by(|a, b| distance(a).total_cmp(&distance(b)))
+    }
 }
 
 #[expect(
@@ -163,8 +166,7 @@ fn bad_count(chart: &Chart<'_>, range: (f64, f64)) -> u64 {
 fn bad_places(chart: &Chart<'_>, range: (f64, f64)) -> Vec<f64> {
     let of = |curve: &Curve<'_>| {
         let (first, last) = steps_of(chart, curve, range);
-        let inside = curve.series.bad().steps();
-        let inside = inside.filter(move |step| (first..=last).contains(step));
+        let inside = curve.series.bad().steps_within(first, last);
         let axes = curve.axes;
         let places = inside.map(|step| axes.x(chart.axis, step).clamp(range.0, range.1));
         places.collect::<Vec<f64>>()

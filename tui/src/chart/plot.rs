@@ -1,4 +1,4 @@
-//! The inside of a chart, layer by layer: raw lines, smoothed lines, points, marks, crosshair.
+//! The inside of a chart, layer by layer: raw lines, smoothed lines, points, marks.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -7,7 +7,6 @@ use ratatui::style::Style;
 use crate::run_view::MarkKind;
 
 use super::dots::Dots;
-use super::label;
 use super::picture::{Picture, Trace};
 use super::scale::Scale;
 use super::spec::{Chart, CurveKind};
@@ -46,6 +45,7 @@ impl Chart<'_> {
         }
         pen.not_positive(picture, buffer);
         pen.marks(picture, buffer);
+        self.legend(area, buffer);
         pen.cursor(picture, buffer);
     }
 }
@@ -86,9 +86,9 @@ fn smooth(pen: &Pen<'_>, trace: &Trace<'_>, scale: &Scale) -> Dots {
 }
 
 /// Draws into a part of the screen.
-struct Pen<'a> {
-    chart: &'a Chart<'a>,
-    area: Rect,
+pub(super) struct Pen<'a> {
+    pub(super) chart: &'a Chart<'a>,
+    pub(super) area: Rect,
 }
 
 impl Pen<'_> {
@@ -97,7 +97,13 @@ impl Pen<'_> {
         Dots::new(self.chart.style.glyphs, width, height)
     }
 
-    fn put(&self, (column, row): (usize, usize), glyph: &str, style: Style, buffer: &mut Buffer) {
+    pub(super) fn put(
+        &self,
+        (column, row): (usize, usize),
+        glyph: &str,
+        style: Style,
+        buffer: &mut Buffer,
+    ) {
         let (Ok(x), Ok(y)) = (u16::try_from(column), u16::try_from(row)) else {
             return;
         };
@@ -105,6 +111,7 @@ impl Pen<'_> {
             let cell = &mut buffer[(self.area.x + x, self.area.y + y)];
             // What is drawn later is not to be mixed with the style of what was there.
             cell.reset();
+            cell.set_style(self.chart.style.base);
             cell.set_symbol(glyph).set_style(style);
         }
     }
@@ -117,7 +124,7 @@ impl Pen<'_> {
     }
 
     /// The cell of a point; `None` when the scale does not show it.
-    fn cell(&self, picture: &Picture<'_>, x: f64, value: f64) -> Option<(usize, usize)> {
+    pub(super) fn cell(&self, picture: &Picture<'_>, x: f64, value: f64) -> Option<(usize, usize)> {
         let place = picture.scale.place(value)?;
         let inside = !picture.scale.is_outside(value);
         let row = self.blank_row(place);
@@ -134,7 +141,7 @@ impl Pen<'_> {
         clippy::cast_sign_loss,
         reason = "from 0 up to the width"
     )]
-    fn column(&self, across: f64) -> usize {
+    pub(super) fn column(&self, across: f64) -> usize {
         // The same cell that a column of dots at this place falls into.
         let dots = usize::from(self.area.width) * self.chart.style.glyphs.dots().0;
         let dot = (across.clamp(0.0, 1.0) * dots.saturating_sub(1) as f64).round() as usize;
@@ -227,56 +234,5 @@ impl Pen<'_> {
                 buffer,
             );
         }
-    }
-
-    fn cursor(&self, picture: &Picture<'_>, buffer: &mut Buffer) {
-        let Some(x) = self.chart.cursor else { return };
-        let points = picture.nearest(x);
-        let distance = |x_of: f64| (x_of - x).abs();
-        let nearest = points
-            .iter()
-            .min_by(|a, b| distance(a.x).total_cmp(&distance(b.x)));
-        let Some(nearest) = nearest else { return };
-        let glyphs = self.chart.style.glyphs;
-        let column = self.column(picture.across(nearest.x));
-        for row in 0..usize::from(self.area.height) {
-            let (across, down) = (u16::try_from(column), u16::try_from(row));
-            if let (Ok(across), Ok(down)) = (across, down) {
-                let cell = &buffer[(self.area.x + across, self.area.y + down)];
-                if cell.symbol() == " " {
-                    self.put(
-                        (column, row),
-                        glyphs.pick("│", "|"),
-                        self.chart.style.axis,
-                        buffer,
-                    );
-                }
-            }
-        }
-        for point in &points {
-            if let Some(cell) = self.cell(picture, point.x, point.drawn) {
-                self.put(cell, glyphs.pick("┼", "+"), self.chart.style.cursor, buffer);
-            }
-        }
-        let values = points
-            .iter()
-            .map(|point| format!("{} {}", point.name, label::full(point.value)));
-        let values: Vec<String> = values.collect();
-        let text = format!(" step {}  {} ", nearest.step, values.join("  "));
-        self.say(&text, column, buffer);
-    }
-
-    /// Writes a text into the top row, on the side where the crosshair is not.
-    fn say(&self, text: &str, beside: usize, buffer: &mut Buffer) {
-        let width = usize::from(self.area.width);
-        let length = text.chars().count().min(width);
-        let from = if beside * 2 > width {
-            0
-        } else {
-            width - length
-        };
-        let from = u16::try_from(from).unwrap_or(0);
-        let style = self.chart.style.cursor;
-        buffer.set_stringn(self.area.x + from, self.area.y, text, length, style);
     }
 }

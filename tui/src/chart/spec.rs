@@ -68,6 +68,13 @@ pub struct Chart<'a> {
     pub outliers: Outliers,
     /// Where the crosshair stands on the x axis, if there is one.
     pub cursor: Option<f64>,
+    /// The place on the x axis that the crosshair's values are compared with.
+    pub from: Option<f64>,
+    /// The curve that the newest values of the others of its kind are compared with.
+    pub baseline: Option<usize>,
+    /// What the window is a part of, where that is more than these curves: from where to
+    /// where on the x axis.
+    pub span: Option<(f64, f64)>,
     /// How it looks.
     pub style: &'a ChartStyle,
 }
@@ -86,6 +93,9 @@ impl<'a> Chart<'a> {
             smoothing: 0.0,
             outliers: Outliers::Show,
             cursor: None,
+            from: None,
+            baseline: None,
+            span: None,
             style,
         }
     }
@@ -113,7 +123,7 @@ impl<'a> Chart<'a> {
         self
     }
 
-    /// From where to where the curves go on the x axis; `None` while there are none.
+    /// From where to where the x axis goes; `None` while there are no curves.
     #[must_use]
     pub fn extent(&self) -> Option<(f64, f64)> {
         let ends = self.curves.iter().filter_map(|curve| {
@@ -121,6 +131,7 @@ impl<'a> Chart<'a> {
             let x = |step| curve.axes.x(self.axis, step);
             Some((x(first), x(last)))
         });
+        let ends = ends.chain(self.span);
         ends.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
 }

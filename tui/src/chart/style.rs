@@ -7,9 +7,9 @@ use crate::run_view::MarkKind;
 /// The characters that a chart is drawn with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Glyphs {
-    /// Braille dots, eight to a cell, box lines and symbols.
+    /// Braille dots, eight to a cell, lines, blocks and symbols.
     #[default]
-    Braille,
+    Unicode,
     /// Nothing beyond ASCII.
     Ascii,
 }
@@ -19,7 +19,7 @@ impl Glyphs {
     #[must_use]
     pub fn dots(self) -> (usize, usize) {
         match self {
-            Self::Braille => (2, 4),
+            Self::Unicode => (2, 4),
             Self::Ascii => (1, 1),
         }
     }
@@ -27,9 +27,9 @@ impl Glyphs {
     pub(super) fn mark(self, kind: MarkKind) -> &'static str {
         match (self, kind) {
             (_, MarkKind::NotFinite) => "!",
-            (Self::Braille, MarkKind::ConfigChange) => "▲",
-            (Self::Braille, MarkKind::Checkpoint) => "◆",
-            (Self::Braille, MarkKind::Pause) => "⏸",
+            (Self::Unicode, MarkKind::ConfigChange) => "▲",
+            (Self::Unicode, MarkKind::Checkpoint) => "◆",
+            (Self::Unicode, MarkKind::Pause) => "⏸",
             (Self::Ascii, MarkKind::ConfigChange) => "^",
             (Self::Ascii, MarkKind::Checkpoint) => "c",
             (Self::Ascii, MarkKind::Pause) => "p",
@@ -39,7 +39,7 @@ impl Glyphs {
     /// The marker of the n-th line; markers tell runs apart where colours cannot.
     pub(super) fn line_marker(self, n: usize) -> &'static str {
         match self {
-            Self::Braille => ["●", "◆", "■", "▲"][n % 4],
+            Self::Unicode => ["●", "◆", "■", "▲"][n % 4],
             Self::Ascii => ["o", "x", "#", "^"][n % 4],
         }
     }
@@ -47,7 +47,7 @@ impl Glyphs {
     /// The marker of the points of the n-th curve of points.
     pub(super) fn point(self, n: usize) -> &'static str {
         match self {
-            Self::Braille => ["•", "◦", "▪", "▫"][n % 4],
+            Self::Unicode => ["•", "◦", "▪", "▫"][n % 4],
             Self::Ascii => ["o", "x", "#", "+"][n % 4],
         }
     }
@@ -55,7 +55,7 @@ impl Glyphs {
     /// Picks one of two texts.
     pub(super) fn pick(self, symbol: &'static str, ascii: &'static str) -> &'static str {
         match self {
-            Self::Braille => symbol,
+            Self::Unicode => symbol,
             Self::Ascii => ascii,
         }
     }
@@ -64,6 +64,8 @@ impl Glyphs {
 /// The styles of a chart's parts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChartStyle {
+    /// What lies under everything.
+    pub base: Style,
     /// The frame around it.
     pub frame: Style,
     /// Its title.
@@ -90,6 +92,7 @@ impl ChartStyle {
     pub fn plain(glyphs: Glyphs) -> Self {
         let plain = Style::new();
         Self {
+            base: plain,
             frame: plain,
             title: plain.add_modifier(Modifier::BOLD),
             axis: plain.add_modifier(Modifier::DIM),

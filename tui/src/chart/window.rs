@@ -46,6 +46,14 @@ impl Window {
         (right - width, right)
     }
 
+    /// Shows from `left` to `right` of another axis, which ends at `last`. What shows
+    /// everything, or follows, goes on to do so.
+    pub fn carry_over(&mut self, (left, right): (f64, f64), last: f64) {
+        self.right = self.right.map(|_| right);
+        let right = self.right.unwrap_or(last);
+        self.width = self.width.map(|_| (right - left).clamp(0.0, f64::MAX));
+    }
+
     /// Shows `factor` times as much (below 1: zooms in) about a place of the window, from 0
     /// at its left edge to 1 at its right one. A window that follows stays at the newest point.
     pub fn zoom(&mut self, factor: f64, about: f64, extent: (f64, f64)) {
@@ -75,5 +83,10 @@ impl Window {
 
 /// The width of everything; a single point has some too.
 fn whole((first, last): (f64, f64)) -> f64 {
-    if last > first { last - first } else { 1.0 }
+    if last > first {
+        // The ends of a record that nobody's clock wrote may be further apart than a float.
+        (last - first).min(f64::MAX)
+    } else {
+        1.0
+    }
 }

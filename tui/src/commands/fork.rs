@@ -1,22 +1,33 @@
 //! `compacter fork`: a new run from a checkpoint of another, trained at once.
+//!
+//! It is trained and shown as `compacter train` does it: on a terminal by a process of its
+//! own, which this one watches.
 
 use compacter_core::Result;
 use compacter_core::config::RunConfig;
 use compacter_core::run::watch::ConfigWatch;
 use compacter_core::run::{RunFolder, Start, fork};
 
-use super::train::{Format, Live, train};
+use super::train::{Format, Live, on_screen, train};
 use crate::args::Fork;
-use crate::{Exit, threads};
+use crate::screen::child::OwnSession;
+use crate::{Exit, screen, threads};
 
 pub(crate) fn run(args: &Fork) -> Result<Exit> {
-    let run = RunFolder::open(&args.run)?;
-    let name = match &args.name {
-        Some(name) => name.clone(),
-        None => free_name(&run),
+    let own_session = match &args.own_session {
+        Some(folder) => Some(OwnSession::begin(folder)?),
+        None => None,
     };
+    let run = RunFolder::open(&args.run)?;
+    let name = args.name.clone().unwrap_or_else(|| free_name(&run));
     // Refused before anything is made.
     let checked = RunConfig::load(&run.config_path(), &args.overrides)?;
+    let lines = args.plain || args.json || args.foreground || own_session.is_some();
+    if !lines && screen::is_wanted() {
+        let new = run.path().with_file_name(&name);
+        let chosen = args.name.is_none().then_some(name.as_str());
+        return on_screen(&new, chosen, &args.look);
+    }
     threads::limit(checked.train.threads);
     let new = fork(&run, args.at, &name)?;
     let watch = ConfigWatch::start(&[new.config_path()], &args.overrides)?;
@@ -34,13 +45,13 @@ pub(crate) fn run(args: &Fork) -> Result<Exit> {
         // The new run has no file but its own.
         file: None,
         format,
-        own_session: None,
+        own_session,
     };
     train(config, Start::Resume, live)
 }
 
 /// `<run>-fork`, or the first `<run>-fork-2`, … that is not taken.
-fn free_name(run: &RunFolder) -> String {
+pub(crate) fn free_name(run: &RunFolder) -> String {
     let beside = |name: &str| run.path().with_file_name(name);
     let base = format!("{}-fork", run.name());
     let mut name = base.clone();

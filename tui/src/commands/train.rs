@@ -18,7 +18,7 @@ use compacter_core::{Error, Result};
 use crossbeam_channel::Receiver;
 
 use super::watch;
-use crate::args::Train;
+use crate::args::{Look, Train};
 use crate::output::{JsonSink, PlainSink};
 use crate::screen::child::{self, Begun, OwnSession};
 use crate::{Exit, print, screen, signals, threads};
@@ -95,7 +95,8 @@ pub(crate) fn run(args: &Train) -> Result<Exit> {
         // Refused here as it would be there.
         let config = source.load(&overrides)?;
         let given = name.filter(|_| args.name.is_none());
-        return on_screen(&config, given.as_deref(), args);
+        let run = config.output.directory.join(&config.name);
+        return on_screen(&run, given.as_deref(), &args.look);
     }
     let watch = source.watch(&overrides)?;
     // Loaded once the watch is on: no save can fall between.
@@ -119,14 +120,11 @@ pub(crate) fn run(args: &Train) -> Result<Exit> {
     Ok(exit)
 }
 
-/// Starts the trainer as a process in its own session, and watches its run. `name` is the
-/// run's, where neither file nor arguments say it.
-fn on_screen(config: &RunConfig, name: Option<&str>, args: &Train) -> Result<Exit> {
+/// Starts the trainer as a process in its own session, and watches the run it makes. `name`
+/// is the run's, where neither file nor arguments say it.
+pub(crate) fn on_screen(run: &Path, name: Option<&str>, look: &Look) -> Result<Exit> {
     match child::start(name)? {
-        Begun::Trains => {
-            let run = config.output.directory.join(&config.name);
-            screen::show(watch::watched(RunFolder::open(&run)?)?, &args.look)
-        }
+        Begun::Trains => screen::show(watch::watched(RunFolder::open(run)?)?, look),
         Begun::Ended(status) => Ok(Exit::As(
             status
                 .code()

@@ -90,10 +90,11 @@ fn lines(folder: &RunFolder) -> Result<Exit> {
         for event in &events {
             sink.event(event)?;
         }
-        last = events
-            .last()
-            .and_then(ending)
-            .or(last.filter(|_| events.is_empty()));
+        for event in &events {
+            // A command of the user's own may fail after the end.
+            let after = matches!(event.kind, Kind::Warning { .. });
+            last = ending(event).or(last.filter(|_| after));
+        }
         if let Some(exit) = last {
             return Ok(exit);
         }

@@ -87,6 +87,7 @@ impl RunView {
             self.earlier += self.clock;
         }
         self.clock = event.elapsed;
+        self.began.get_or_insert(event.t);
         self.heard = event.t;
     }
 

@@ -95,6 +95,19 @@ impl Marks {
         })
     }
 
+    /// The same as far as they lie from `first` to `last`: where neighbours were put together
+    /// across one of those, that one stands for the end beyond it.
+    pub fn steps_within(&self, first: u64, last: u64) -> impl Iterator<Item = u64> + '_ {
+        let from = self.spans.partition_point(|span| span.last < first);
+        let inside = self.spans[from..]
+            .iter()
+            .take_while(move |span| span.first <= last);
+        inside.flat_map(move |span| {
+            let (start, end) = (span.first.max(first), span.last.min(last));
+            std::iter::once(start).chain((end != start).then_some(end))
+        })
+    }
+
     /// Bytes of memory that the marks take up.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -36,11 +36,12 @@ mod view;
 
 pub use axes::{Axes, Axis, Moment};
 pub use column::Column;
+pub use glimpse::glimpse;
 pub use log::{Log, LogLine, Severity};
 pub use marks::{MarkKind, Marks};
 pub use scalars::{Scalars, TRAIN};
 pub use series::{BUCKETS, LEVELS, Series};
-pub use smooth::{Ema, SMOOTHING};
+pub use smooth::{Ema, SMOOTHING, Smoothed};
 pub use source::{Change, Source};
 pub use status::{Pace, Status};
 pub use view::{CheckpointSeen, Edit, EvalPoint, Measured, RunView};

@@ -238,6 +238,32 @@ impl Series {
             .unwrap_or(whole)
     }
 
+    /// The whole series in at most [`BUCKETS`] parts: the last step and value of each, and how
+    /// much of a part it is: one for a point as long as there is a part for each.
+    pub(super) fn thinned(&self) -> impl Iterator<Item = (u64, f64, f64)> + '_ {
+        let level = &self.levels[LEVELS - 1];
+        let last = level.buckets.len().saturating_sub(1);
+        let points = last as f64 * f64::from(level.stride) + f64::from(level.filled);
+        let parts = (points / BUCKETS as f64).max(1.0);
+        level.buckets.iter().enumerate().map(move |(at, bucket)| {
+            let filled = if at == last {
+                level.filled
+            } else {
+                level.stride
+            };
+            (bucket.end.into(), bucket.last, f64::from(filled) / parts)
+        })
+    }
+
+    /// The value at a step, between two points on a line; `None` outside of the series.
+    #[must_use]
+    pub fn value_at(&self, step: u64) -> Option<f64> {
+        let (newest, _) = self.newest()?;
+        let first = self.levels[LEVELS - 1].buckets.front()?.first;
+        let within = (u64::from(first)..=newest).contains(&step);
+        self.at(step).filter(|_| within)
+    }
+
     /// The value at a step, for series that never fall: between two points on a line.
     pub(super) fn at(&self, step: u64) -> Option<f64> {
         let step = short(step);

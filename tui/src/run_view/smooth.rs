@@ -7,6 +7,8 @@
 //! Without the division an average would start near zero and take `1 / (1 − a)` values to
 //! arrive where the curve is.
 
+use super::series::Series;
+
 /// The factors that a screen goes through; 0 is no smoothing.
 pub const SMOOTHING: [f64; 5] = [0.0, 0.6, 0.9, 0.98, 0.995];
 
@@ -31,9 +33,14 @@ impl Ema {
 
     /// Takes a value, and is the average with it. A value that is not finite is passed over.
     pub fn push(&mut self, value: f64) -> Option<f64> {
+        self.push_keeping(value, self.factor)
+    }
+
+    /// Takes a value that stands for several, of which the past keeps another share.
+    fn push_keeping(&mut self, value: f64, keep: f64) -> Option<f64> {
         if value.is_finite() {
-            self.sum = self.factor * self.sum + (1.0 - self.factor) * value;
-            self.weight = self.factor * self.weight + (1.0 - self.factor);
+            self.sum = keep * self.sum + (1.0 - keep) * value;
+            self.weight = keep * self.weight + (1.0 - keep);
         }
         self.value()
     }
@@ -42,5 +49,44 @@ impl Ema {
     #[must_use]
     pub fn value(&self) -> Option<f64> {
         (self.weight > 0.0).then(|| self.sum / self.weight)
+    }
+}
+
+/// The moving average of a whole series, the same whatever part of it is drawn.
+///
+/// The past keeps its share from point to point. In a series of more than
+/// [`super::BUCKETS`] points it does so from one such part of the series to the next: what
+/// smooths the curve of a short run would not be seen in that of a long one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Smoothed {
+    /// Steps, ascending, and the average there.
+    points: Vec<(u64, f64)>,
+}
+
+impl Smoothed {
+    /// Averages a series; `factor` is the share that the past keeps, below 1.
+    #[must_use]
+    pub fn of(series: &Series, factor: f64) -> Self {
+        let mut ema = Ema::new(factor);
+        let averaged = series.thinned().map(|(step, value, share)| {
+            let keep = factor.powf(share);
+            (step, ema.push_keeping(value, keep).unwrap_or(value))
+        });
+        Self {
+            points: averaged.collect(),
+        }
+    }
+
+    /// The average at a step, between two points on a line; `None` outside of the series.
+    #[must_use]
+    pub fn at(&self, step: u64) -> Option<f64> {
+        let after = self.points.partition_point(|(at, _)| *at < step);
+        let &(to, high) = self.points.get(after)?;
+        let Some(&(from, low)) = after.checked_sub(1).and_then(|at| self.points.get(at)) else {
+            // The first point may stand for several.
+            return Some(high);
+        };
+        let share = (step - from) as f64 / (to - from).max(1) as f64;
+        Some(low * (1.0 - share) + high * share)
     }
 }

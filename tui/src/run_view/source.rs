@@ -95,7 +95,7 @@ impl Source {
         let length = length(path)?;
         let mut source = Self::over(path);
         if length > AT_ONCE {
-            source.view = super::glimpse::look(path, length)?;
+            source.view = super::glimpse::glimpse(path, length)?;
             source.load(length);
         } else {
             source.become_of(history::read(path, length, &Progress::default())?);

@@ -55,7 +55,8 @@ pub struct RunView {
     pub rough: bool,
     pub(super) pauses: Marks,
     pub(super) status: Status,
-    /// Wall time of the last event.
+    /// Wall time of the first event, and of the last.
+    pub(super) began: Option<f64>,
     pub(super) heard: f64,
     /// Clock of the present process at its last event, and what earlier ones had reached.
     pub(super) clock: f64,
@@ -138,6 +139,7 @@ impl Default for RunView {
             rough: false,
             pauses: Marks::default(),
             status: Status::Waiting,
+            began: None,
             heard: 0.0,
             clock: 0.0,
             earlier: 0.0,
@@ -147,6 +149,12 @@ impl Default for RunView {
 }
 
 impl RunView {
+    /// Wall time of the first event, in seconds since 1970; `None` while there is none.
+    #[must_use]
+    pub fn began(&self) -> Option<f64> {
+        self.began
+    }
+
     /// How the run stands at the wall time `now`, in seconds since 1970.
     #[must_use]
     pub fn status(&self, now: f64) -> Status {

@@ -2,6 +2,7 @@
 //!
 //! Events come in, keys come in, [`Wish`]es go out: nothing here draws, waits or writes.
 
+mod mouse;
 mod run;
 
 use std::path::PathBuf;
@@ -10,8 +11,7 @@ use std::time::{Duration, Instant};
 use compacter_core::Result;
 use compacter_core::run::RunFolder;
 use compacter_tui::run_view::{Change, RunView, Source};
-use ratatui::crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
-use ratatui::layout::{Position, Rect, Size};
+use ratatui::layout::{Rect, Size};
 
 use super::keys::{self, Id, Key, Place, asked};
 use super::layout::{Arrange, Class, Parts};
@@ -129,6 +129,8 @@ impl App {
         theme: Theme,
         steer: Box<dyn Steer>,
     ) -> Self {
+        let mut shared = Shared::default();
+        shared.others.watch(folder.path());
         Self {
             name: folder.name(),
             folder,
@@ -137,7 +139,7 @@ impl App {
             viewer: 0.0,
             gone: false,
             frozen: None,
-            shared: Shared::default(),
+            shared,
             theme,
             tabs: super::tabs::all(),
             tab: 0,
@@ -158,6 +160,7 @@ impl App {
         (self.folder, self.source, self.steer) = (folder, source, steer);
         (self.gone, self.saving, self.frozen) = (false, false, None);
         self.shared.charting.stay();
+        self.shared.others.watch(self.folder.path());
         self.tab = 0;
         self.focus = 0;
     }
@@ -211,7 +214,15 @@ impl App {
         if change != Change::Nothing {
             self.gone = false;
         }
-        Ok(change != Change::Nothing)
+        let beside = self.shared.others.poll(now, self.shows_runs());
+        Ok(change != Change::Nothing || beside)
+    }
+
+    /// Whether a list of runs is on the screen.
+    fn shows_runs(&self) -> bool {
+        let class = Class::of(self.area);
+        let number = self.tabs[self.tab].number;
+        number == 5 || (number == 1 && class == Class::Wide)
     }
 
     /// Tells something for a while.
@@ -264,47 +275,6 @@ impl App {
         typing.extend(line.chars().filter(|c| !c.is_control()).take(200));
     }
 
-    /// Takes a click, or a turn of the wheel.
-    pub(crate) fn mouse(&mut self, event: MouseEvent) -> Wish {
-        let at = Position::new(event.column, event.row);
-        if self.overlay.is_some() {
-            return Wish::None;
-        }
-        let scroll = match event.kind {
-            MouseEventKind::Down(MouseButton::Left) => None,
-            MouseEventKind::ScrollUp => Some(Id::WheelUp),
-            MouseEventKind::ScrollDown => Some(Id::WheelDown),
-            _ => return Wish::None,
-        };
-        let parts = Parts::of(self.area);
-        if parts.tabs.contains(at) {
-            if let Some(tab) = super::draw::tab_at(self, at.x).filter(|_| scroll.is_none()) {
-                self.go_to(tab);
-            }
-            return Wish::None;
-        }
-        let hit = self
-            .panels(parts.body)
-            .into_iter()
-            .find(|(_, area)| area.contains(at));
-        let Some((panel, area)) = hit else {
-            return Wish::None;
-        };
-        self.focus = panel;
-        let answer = if let Some(id) = scroll {
-            self.with_panel(|panel, hand| panel.on(id, hand))
-        } else {
-            let frame = u16::from(!self.tabs[self.tab].panels[panel].has_own_frame());
-            let x = at.x.saturating_sub(area.x + frame);
-            let y = at.y.saturating_sub(area.y + frame);
-            self.with_panel(|panel, hand| panel.click(x, y, hand))
-        };
-        if scroll.is_none() || answer != Answer::Ignored {
-            return self.answered(answer);
-        }
-        Wish::None
-    }
-
     /// The focused panel in a format, if it has it.
     pub(crate) fn export(&self, format: Format) -> Option<String> {
         let panel = self.tabs[self.tab].panels.get(self.focus)?;
@@ -323,7 +293,6 @@ impl App {
             seen: self.shown(),
             shared: &self.shared,
             theme: &self.theme,
-            class: Class::of(self.area),
             focused,
         }
     }

@@ -9,6 +9,7 @@
 //! ```
 
 use std::env;
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
@@ -39,6 +40,73 @@ pub(crate) enum Begun {
     Ended(ExitStatus),
 }
 
+/// A trainer that is being started: a process in its own session, which has no run yet.
+#[derive(Debug)]
+pub(crate) struct Starting {
+    place: Place,
+    // Taken once the trainer is on its own.
+    child: Option<Child>,
+}
+
+impl Starting {
+    /// Starts this program with a command's arguments, in a session of its own.
+    ///
+    /// # Errors
+    /// Fails if the process cannot be started.
+    pub(crate) fn begin(arguments: impl IntoIterator<Item = OsString>) -> Result<Self> {
+        let place = Place::make()?;
+        let child = match place.spawn(arguments) {
+            Ok(child) => child,
+            Err(error) => {
+                place.remove();
+                return Err(error);
+            }
+        };
+        Ok(Self {
+            place,
+            child: Some(child),
+        })
+    }
+
+    /// How it began; `None` while it has not. Never waits.
+    ///
+    /// # Errors
+    /// Fails if the system does not tell.
+    pub(crate) fn look(&mut self) -> Result<Option<Begun>> {
+        let Some(child) = &mut self.child else {
+            return Ok(Some(Begun::Trains));
+        };
+        let ended = child.try_wait().map_err(Error::io("trainer", "wait for"))?;
+        if !self.place.folder.exists() {
+            let child = self.child.take();
+            // Whoever does not wait for a child never sees it gone.
+            thread::spawn(move || child.map(|mut child| child.wait()));
+            return Ok(Some(Begun::Trains));
+        }
+        Ok(ended.map(Begun::Ended))
+    }
+
+    /// Why it was refused, once it has ended; the folder of its output goes.
+    pub(crate) fn refusal(self) -> String {
+        let said = fs::read(self.place.err()).unwrap_or_default();
+        self.place.remove();
+        String::from_utf8_lossy(&said).into_owned()
+    }
+
+    /// The trainer does not hear the terminal's Ctrl-C, so it is told.
+    fn pass_on(&self, told_to_end: &AtomicBool) {
+        if !told_to_end.swap(false, Ordering::SeqCst) {
+            return;
+        }
+        let id = self.child.as_ref().map(Child::id);
+        let pid = id.and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        if let Some(pid) = pid {
+            // It may have ended by itself, which is as good.
+            let _ended = kill_process(pid, Signal::TERM);
+        }
+    }
+}
+
 /// Starts this command again as a process in its own session, and waits until it has the
 /// run's folder; until then its output is ours. `name` is the run's, where the arguments do
 /// not say it.
@@ -50,37 +118,25 @@ pub(crate) fn start(name: Option<&str>) -> Result<Begun> {
     for signal in [SIGINT, SIGTERM] {
         flag::register(signal, Arc::clone(&told_to_end)).map_err(Error::io("signals", "handle"))?;
     }
-    let place = Place::make()?;
-    let mut child = place.spawn(name)?;
+    let mut given = env::args_os().skip(1);
+    // Without any the program trains.
+    let command = given.next().unwrap_or_else(|| "train".into());
+    let name = name.map(|name| format!("--name={name}").into());
+    let arguments = std::iter::once(command).chain(name).chain(given);
+    let mut starting = Starting::begin(arguments)?;
     let mut output = [
-        Relay::new(place.out(), Box::new(io::stdout())),
-        Relay::new(place.err(), Box::new(io::stderr())),
+        Relay::new(starting.place.out(), Box::new(io::stdout())),
+        Relay::new(starting.place.err(), Box::new(io::stderr())),
     ];
     loop {
-        let ended = child.try_wait().map_err(Error::io("trainer", "wait for"))?;
+        let begun = starting.look()?;
         output.iter_mut().for_each(Relay::pass_on);
-        if !place.folder.exists() {
-            // Whoever does not wait for a child never sees it gone.
-            thread::spawn(move || child.wait());
-            return Ok(Begun::Trains);
+        if let Some(begun) = begun {
+            starting.place.remove();
+            return Ok(begun);
         }
-        if let Some(status) = ended {
-            let _left = fs::remove_dir_all(&place.folder);
-            return Ok(Begun::Ended(status));
-        }
-        pass_on(&told_to_end, &child);
+        starting.pass_on(&told_to_end);
         thread::sleep(LOOK);
-    }
-}
-
-/// The trainer does not hear the terminal's Ctrl-C, so it is told.
-fn pass_on(told_to_end: &AtomicBool, child: &Child) {
-    if !told_to_end.swap(false, Ordering::SeqCst) {
-        return;
-    }
-    if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-        // It may have ended by itself, which is as good.
-        let _ended = kill_process(pid, Signal::TERM);
     }
 }
 
@@ -112,18 +168,20 @@ impl Place {
         self.folder.join("err")
     }
 
-    fn spawn(&self, name: Option<&str>) -> Result<Child> {
+    /// Removes the folder, unless the trainer has.
+    fn remove(&self) {
+        let _gone = fs::remove_dir_all(&self.folder);
+    }
+
+    /// Starts the program; the first argument is its command.
+    fn spawn(&self, arguments: impl IntoIterator<Item = OsString>) -> Result<Child> {
         let create = |path: PathBuf| File::create(&path).map_err(Error::io(&path, "create"));
         let program = env::current_exe().map_err(Error::io("program", "find"))?;
-        let mut arguments = env::args_os().skip(1);
-        // Without any the program trains.
-        let command = arguments.next().unwrap_or_else(|| "train".into());
-        let name = name.map(|name| format!("--name={name}"));
+        let mut arguments = arguments.into_iter();
         Command::new(&program)
-            .arg(command)
+            .args(arguments.next())
             .arg("--own-session")
             .arg(&self.folder)
-            .args(name)
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(create(self.out())?)

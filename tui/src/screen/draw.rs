@@ -99,7 +99,8 @@ fn status(app: &App, width: u16) -> Line<'static> {
     ])
 }
 
-fn stand_style(stand: Stand, theme: &Theme) -> Style {
+/// The style of how a run stands.
+pub(crate) fn stand_style(stand: Stand, theme: &Theme) -> Style {
     match stand {
         Stand::Starting => theme.faint(),
         Stand::Running | Stand::Finished => theme.good(),
@@ -213,7 +214,8 @@ fn panels(frame: &mut Frame<'_>, body: Rect, app: &App) {
     }
 }
 
-fn block(theme: &Theme, title: String, focused: bool) -> Block<'static> {
+/// A panel's frame.
+pub(crate) fn block(theme: &Theme, title: String, focused: bool) -> Block<'static> {
     Block::bordered()
         .border_set(theme.border())
         .border_style(theme.frame(focused))

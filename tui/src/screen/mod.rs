@@ -18,24 +18,30 @@
 //! | `app.rs`     | the screen's state                                            |
 //! | `overlay.rs` | help, palette, menus                                          |
 //! | `panel.rs`   | what a panel is                                               |
-//! | `curve.rs`   | the panel of the loss                                         |
-//! | `config`     | the panel of the configuration                                |
+//! | `config/`    | the panel of the configuration                                |
+//! | `charts/`    | the panels of curves                                          |
+//! | `fast/`      | the tab of the fast weights                                   |
+//! | `runs/`      | the panel of the runs beside this one                         |
+//! | `params/`    | the panels of what is trained                                 |
 //! | `draw.rs`    | draws                                                         |
 
 mod app;
+mod cells;
+mod charts;
 pub(crate) mod child;
 mod config;
-mod curve;
 mod draw;
+mod fast;
 mod guard;
-#[cfg_attr(not(test), expect(dead_code, reason = "for panels that show weights"))]
 mod heat;
 mod input;
 mod keys;
 mod layout;
 mod overlay;
 mod panel;
+mod params;
 mod process;
+mod runs;
 mod seen;
 mod shared;
 mod show;

@@ -4,7 +4,6 @@ use ratatui::Frame;
 use ratatui::layout::{Rect, Size};
 
 use super::keys::{Id, Place};
-use super::layout::Class;
 use super::seen::Seen;
 use super::shared::Shared;
 use super::theme::Theme;
@@ -18,8 +17,6 @@ pub(crate) struct Context<'a> {
     pub(crate) shared: &'a Shared,
     /// How to draw.
     pub(crate) theme: &'a Theme,
-    /// How much room the whole screen has.
-    pub(crate) class: Class,
     /// Whether the panel has the focus.
     pub(crate) focused: bool,
 }

@@ -3,13 +3,26 @@
 use compacter_tui::chart::Window;
 use compacter_tui::run_view::Axis;
 
+use super::runs::{Others, Overlaid};
+
 /// What panels have in common.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     /// The projection chosen, by its place in the snapshots.
     pub(crate) projection: usize,
+    /// The numbers of the newest snapshot.
+    pub(crate) snapshot: super::fast::Cache,
     /// How curves are shown, all of them in step.
     pub(crate) charting: Charting,
+    /// The runs beside the watched one.
+    pub(crate) others: Others,
+}
+
+impl Shared {
+    /// The runs whose curves lie over those of the watched one, in the order of their markers.
+    pub(crate) fn overlaid(&self) -> Vec<Overlaid<'_>> {
+        self.others.overlaid()
+    }
 }
 
 /// How curves are shown.

@@ -36,6 +36,7 @@ use crate::args::Look;
 
 use files::copy;
 use leave::{Left, edit, farewell, summary};
+use others::Forking;
 
 /// Between two drawings.
 const FRAME: Duration = Duration::from_millis(100);
@@ -61,6 +62,7 @@ struct Screen {
     mouse: bool,
     looked_at: bool,
     title: String,
+    forking: Option<Forking>,
 }
 
 /// Shows a run until somebody leaves; says how it left.
@@ -120,6 +122,7 @@ impl Screen {
             mouse: takes.mouse,
             looked_at: true,
             title,
+            forking: None,
         })
     }
 
@@ -134,6 +137,7 @@ impl Screen {
                 dirty |= self.look_for_trainer();
             }
             dirty |= self.app.tick();
+            dirty |= self.look_for_fork();
             if self.app.saving && !self.app.seen().stand().goes_on() {
                 return Ok(Left::Saved);
             }
@@ -292,11 +296,7 @@ impl Screen {
             }
             Wish::Export(name) => self.export(&name),
             Wish::Open(run) => self.open_run(&run),
-            Wish::Fork(run, step) => {
-                let at = step.map_or(String::new(), |step| format!(" --at {step}"));
-                let told = format!("in another terminal: compacter fork {}{at}", run.display());
-                self.app.tell(told, false);
-            }
+            Wish::Fork(run, step) => self.fork_run(&run, step),
             Wish::Mouse => {
                 self.mouse = !self.mouse;
                 if self.mouse {

@@ -10,6 +10,7 @@
 use std::env;
 
 use clap::ValueEnum;
+pub(crate) use compacter_tui::chart::Glyphs;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::border;
 
@@ -36,15 +37,6 @@ pub(crate) enum Depth {
     Indexed,
     /// 24 bits.
     True,
-}
-
-/// Which characters are drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Glyphs {
-    /// Lines, blocks and braille.
-    Unicode,
-    /// ASCII only.
-    Ascii,
 }
 
 /// How everything is drawn.
@@ -147,6 +139,16 @@ impl Theme {
     /// What went wrong.
     pub(crate) fn bad(&self) -> Style {
         self.coloured(Color::Red).add_modifier(Modifier::BOLD)
+    }
+
+    /// Curves in their order, told apart by markers too.
+    pub(crate) fn curves(&self) -> Vec<Style> {
+        let colours = [Color::Magenta, Color::Green, Color::Blue, Color::Red];
+        let more = colours.map(|colour| self.coloured(colour));
+        [self.strong(), self.warning()]
+            .into_iter()
+            .chain(more)
+            .collect()
     }
 
     /// What is chosen of several.

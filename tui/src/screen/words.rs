@@ -8,7 +8,7 @@ use chrono::TimeZone;
 // Pictures in the repository do not depend on where they are drawn.
 #[cfg(test)]
 use chrono::Utc as Zone;
-use compacter_tui::run_view::Severity;
+use compacter_tui::run_view::{EvalPoint, Severity};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -16,7 +16,7 @@ use ratatui::text::Line;
 
 use super::keys::{Id, Place};
 use super::panel::{Answer, Context, Hand, Panel};
-use super::seen::{Seen, clock, measured};
+use super::seen::{Seen, clock};
 use super::theme::Theme;
 
 /// A line, and how it is to be said.
@@ -195,7 +195,7 @@ fn now(seen: &Seen<'_>) -> Vec<Said<'static>> {
     let gradient = gradient.map_or("-".to_owned(), |step| {
         format!("{:.2}", step.values.gradient_norm)
     });
-    let eval = |eval: Option<_>| eval.map_or("-".to_owned(), measured);
+    let eval = |eval: Option<&EvalPoint>| eval.map_or("-".to_owned(), short);
     let pace = seen.view.pace.seconds_per_step();
     let pace = pace.filter(|&seconds| seconds > 0.0);
     let pace = pace.map_or("-".to_owned(), |seconds| format!("{:.2}", 1.0 / seconds));
@@ -213,7 +213,7 @@ fn now(seen: &Seen<'_>) -> Vec<Said<'static>> {
     let mut lines = vec![
         plain(format!("loss   {}   lr {rate}", number(seen.loss()))),
         plain(format!("best   {}", eval(seen.best()))),
-        plain(format!("last   {}", eval(seen.last()))),
+        plain(format!("eval   {}", eval(seen.last()))),
         plain(format!(
             "|g|    {gradient}   skipped {}",
             seen.view.skipped.count()
@@ -226,6 +226,16 @@ fn now(seen: &Seen<'_>) -> Vec<Said<'static>> {
         lines.push((Voice::Warning, Cow::from(text)));
     }
     lines
+}
+
+/// An evaluation where there is little room: its loss, and what else was measured.
+fn short(eval: &EvalPoint) -> String {
+    let loss = eval.metrics.get("loss").copied().unwrap_or(f64::NAN);
+    let others = eval.metrics.iter().filter(|(name, _)| *name != "loss");
+    let others: String = others
+        .map(|(name, value)| format!("  {name} {value:.3}"))
+        .collect();
+    format!("{loss:.4}{others}")
 }
 
 /// The log's lines, the oldest first.

@@ -190,12 +190,15 @@ fn eval() -> impl Strategy<Value = EvalConfig> {
 }
 
 fn config() -> impl Strategy<Value = RunConfig> {
-    let output = (word(), steps(), any::<bool>());
-    let output = output.prop_map(|(directory, log_every, tensorboard)| OutputConfig {
-        directory: directory.into(),
-        log_every,
-        tensorboard,
-    });
+    let output = (word(), steps(), any::<bool>(), option::of(word()));
+    let output = output.prop_map(
+        |(directory, log_every, tensorboard, on_finish)| OutputConfig {
+            directory: directory.into(),
+            log_every,
+            tensorboard,
+            on_finish,
+        },
+    );
     let watch =
         prop_oneof![Just(0), steps()].prop_map(|factors_every| WatchConfig { factors_every });
     let rest = (eval(), output, watch);

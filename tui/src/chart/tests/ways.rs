@@ -82,7 +82,7 @@ fn scales_bear_every_finite_value() {
 
 #[test]
 fn clipping_counts_what_is_outside() {
-    let style = ChartStyle::plain(Glyphs::Braille);
+    let style = ChartStyle::plain(Glyphs::Unicode);
     let view = run((0..1000).map(|at| if at == 500 { 1e6 } else { f64::from(at % 10) }));
     let mut chart = loss(&view, &style);
     let top = |chart: &Chart<'_>| Picture::new(chart, 200).scale.ends().1;
@@ -94,7 +94,7 @@ fn clipping_counts_what_is_outside() {
 
 #[test]
 fn the_crosshair_finds_the_nearest_point_of_each_curve() {
-    let style = ChartStyle::plain(Glyphs::Braille);
+    let style = ChartStyle::plain(Glyphs::Unicode);
     let view = usual(1200);
     let picture = Picture::new(&both(&view, &style), 4096);
     let found = picture.nearest(390.2);
@@ -109,7 +109,7 @@ fn the_crosshair_finds_the_nearest_point_of_each_curve() {
 
 #[test]
 fn a_smoothed_line_keeps_the_raw_one() {
-    let style = ChartStyle::plain(Glyphs::Braille);
+    let style = ChartStyle::plain(Glyphs::Unicode);
     let view = run((0..100).map(|at| f64::from(at % 2)));
     let mut chart = loss(&view, &style);
     chart.smoothing = 0.9;
@@ -123,7 +123,7 @@ fn a_smoothed_line_keeps_the_raw_one() {
 
 #[test]
 fn the_data_comes_as_csv() {
-    let style = ChartStyle::plain(Glyphs::Braille);
+    let style = ChartStyle::plain(Glyphs::Unicode);
     let view = run([1.0, f64::NAN, 0.5]);
     let mut chart = loss(&view, &style);
     chart.axis = Axis::Tokens;
@@ -137,7 +137,7 @@ fn the_data_comes_as_csv() {
 
 #[test]
 fn the_picture_comes_as_svg() {
-    let style = ChartStyle::plain(Glyphs::Braille);
+    let style = ChartStyle::plain(Glyphs::Unicode);
     let view = usual(1200);
     let mut chart = both(&view, &style);
     for y in [YAxis::Linear, YAxis::Log] {

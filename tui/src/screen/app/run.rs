@@ -117,6 +117,7 @@ impl App {
             Id::PreviousTab => self.go_to((self.tab + tabs - 1) % tabs),
             Id::NextPane => self.focus_on_next(1),
             Id::PreviousPane => self.focus_on_next(usize::MAX),
+            Id::Maximise | Id::Back if self.toast.is_none() && self.inside(id) => {}
             Id::Maximise => self.alone = !self.alone,
             Id::Back if self.toast.is_some() => self.toast = None,
             Id::Back if self.alone => self.alone = false,
@@ -133,6 +134,11 @@ impl App {
             }
         }
         Wish::None
+    }
+
+    /// Whether a key that goes into panels or out of them went on inside the focused one.
+    fn inside(&mut self, id: Id) -> bool {
+        self.with_panel(|panel, hand| panel.on(id, hand)) != Answer::Ignored
     }
 
     /// Gives the focus to the panel that is drawn so many places further on.

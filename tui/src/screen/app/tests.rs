@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod charts;
+mod runs;
+
 use std::cell::RefCell;
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -12,8 +15,10 @@ use compacter_core::Result;
 use compacter_core::event::{self, Event, Kind};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use ratatui::crossterm::event::KeyCode;
+use ratatui::crossterm::event::{KeyCode, MouseButton, MouseEvent, MouseEventKind};
 use tempfile::TempDir;
+
+mod fast;
 
 use super::*;
 use crate::screen::draw::draw;
@@ -41,11 +46,22 @@ name = 't'
 learning_rate = 3e-3
 ";
 
+/// A step at its place in the data, of which 50 steps are one pass.
+fn at_epoch(at: u64, kind: Kind) -> Kind {
+    match kind {
+        Kind::Step(values) => Kind::Step(event::Step {
+            epoch: at as f64 / 50.0,
+            ..values
+        }),
+        other => other,
+    }
+}
+
 /// A screen, what it sent, and the folder it needs.
 struct Bench {
     app: App,
     sent: Rc<RefCell<Vec<String>>>,
-    _runs: TempDir,
+    runs: TempDir,
 }
 
 impl Bench {
@@ -60,7 +76,7 @@ impl Bench {
         let mut bench = Self {
             app: App::new(folder, source, theme, steer),
             sent,
-            _runs: runs,
+            runs,
         };
         let started = event::Started {
             config: CONFIG.to_owned(),
@@ -73,7 +89,7 @@ impl Bench {
             total: 22_713_216,
         };
         let started = event(0, Kind::Started(started));
-        let steps = (1..=124).map(|at| event(at, step(28.7 / at as f64)));
+        let steps = (1..=124).map(|at| event(at, at_epoch(at, step(28.7 / at as f64))));
         bench.happened(&std::iter::once(started).chain(steps).collect::<Vec<_>>());
         bench
     }
@@ -120,7 +136,7 @@ impl Bench {
 
 /// Compares with a picture in the repository; `UPDATE_PICTURES=1` writes it.
 #[track_caller]
-fn assert_looks_like(name: &str, picture: &str) {
+pub(crate) fn assert_looks_like(name: &str, picture: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/screen/app/pictures");
     let path = folder.join(format!("{name}.txt"));
     if std::env::var_os("UPDATE_PICTURES").is_some() {
@@ -163,7 +179,7 @@ fn overlays_look_as_expected() {
 fn ascii_is_ascii() {
     let mut bench = Bench::new();
     bench.app.theme = with(Tone::Mono, &[]);
-    for keys in ["", "?", "\x1bq", "\x1bL*", "\x1b:"] {
+    for keys in ["", "?", "\x1bq", "\x1bL*", "\x1b:", "\x1b4", "5"] {
         bench.press(keys);
         let picture = bench.picture(120, 40);
         let odd: String = picture.chars().filter(|c| !c.is_ascii()).collect();
@@ -174,7 +190,7 @@ fn ascii_is_ascii() {
 #[test]
 fn no_area_is_too_small_to_draw_in() {
     let mut bench = Bench::new();
-    for keys in ["", "?", "\x1bq", "\x1b:", "\x1bL"] {
+    for keys in ["", "?", "\x1bq", "\x1b:", "\x1bL", "\x1b4", "5"] {
         bench.press(keys);
         for (width, height) in [(1, 1), (2, 60), (200, 1), (60, 12), (61, 13)] {
             bench.picture(width, height);
@@ -233,7 +249,12 @@ fn small_letters_never_reach_the_run() {
     for first in &keys {
         for second in &keys {
             let wishes = [*first, *second, '\n'].map(|c| bench.press(&c.to_string()));
-            let harmless = |wish: &Wish| matches!(wish, Wish::None | Wish::Leave | Wish::Export(_));
+            let harmless = |wish: &Wish| {
+                matches!(
+                    wish,
+                    Wish::None | Wish::Leave | Wish::Export(_) | Wish::Open(_)
+                )
+            };
             assert!(wishes.iter().all(harmless), "{first:?} {second:?}");
         }
         bench.press("\x1b\x1b");

@@ -114,9 +114,11 @@ pub(crate) static TABLE: &[Action] = &[
     row(Id::Baseline, &[c('b')], "baseline", Charting, Looks, "measure from here"),
     row(Id::Clip, &[c('o')], "clip", Charting, Looks, "leave outliers out of the picture, or not"),
 
+
     row(Id::Quantity, &[c('v')], "quantity", Choosing, Looks, "show another quantity").hint("quantity"),
     row(Id::Sort, &[c('s')], "sort", Choosing, Looks, "sort by another column").hint("sort"),
     row(Id::Copy, &[c('Y')], "copy", Choosing, Looks, "copy the value"),
+    row(Id::Copy, &[c('Y')], "copy-value", Charting, Looks, "copy the value under the crosshair, or the newest"),
 
     row(Id::Open, &[k(KeyCode::Enter)], "open", Comparing, Looks, "watch the chosen run instead").hint("watch"),
     row(Id::Select, &[c(' ')], "select", Comparing, Looks, "lay the run's curves over this one's, or no longer").hint("overlay"),

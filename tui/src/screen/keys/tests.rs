@@ -30,7 +30,7 @@ fn no_key_means_two_things_in_one_place() {
     for places in [&IN_A_PANEL[..], &[Place::Quitting], &[Place::Rating]] {
         let here: Vec<&Action> = valid(places).collect();
         for (at, one) in here.iter().enumerate() {
-            for other in &here[at + 1..] {
+            for other in here[at + 1..].iter().filter(|other| other.id != one.id) {
                 let shared = one.keys.iter().find(|key| other.keys.contains(key));
                 assert_eq!(shared, None, "{} and {}", one.name, other.name);
             }
