@@ -5,7 +5,6 @@ use ratatui::backend::TestBackend;
 use ratatui::style::{Color, Modifier};
 
 use super::*;
-use crate::screen::layout::Class;
 use crate::screen::seen::tests::{event, seen};
 use crate::screen::shared::Shared;
 use crate::screen::theme::Tone;
@@ -77,7 +76,6 @@ fn drawn(view: &RunView, theme: &Theme, size: (u16, u16)) -> Terminal<TestBacken
         seen: seen(view),
         shared: &Shared::default(),
         theme,
-        class: Class::Compact,
         focused: true,
     };
     let Ok(_frame) = terminal.draw(|frame| Config::default().draw(frame, frame.area(), &context));
