@@ -177,11 +177,11 @@ fn a_broken_save_is_refused_with_its_place_and_the_next_good_one_is_reported() {
         panic!("a negative learning rate was accepted");
     };
     let expected = format!("{}:5:1: train.learning_rate: ", desk.path().display());
-    assert!(message.starts_with(&expected), "{message}");
+    assert!(message.message.starts_with(&expected), "{message:?}");
     desk.save("");
-    assert!(matches!(desk.next(), Reload::Refused(m) if m.contains("name: is missing")));
+    assert!(matches!(desk.next(), Reload::Refused(m) if m.message.contains("name: is missing")));
     desk.save(b"\xff");
-    assert!(matches!(desk.next(), Reload::Refused(m) if m.contains("UTF-8")));
+    assert!(matches!(desk.next(), Reload::Refused(m) if m.message.contains("UTF-8")));
     desk.save(text("1e-3"));
     same(desk.rate(), 1e-3);
 }

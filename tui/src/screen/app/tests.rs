@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod charts;
+mod every_tab;
 mod runs;
 
 use std::cell::RefCell;

@@ -138,7 +138,7 @@ fn in_force(seen: &Seen<'_>, theme: &Theme) -> Line<'static> {
         |edit| format!("since step {}, {}", edit.step, time_of_day(edit.t)),
     );
     let mut spans = vec![Span::styled(
-        format!("config.toml  v{version} in force {since}"),
+        format!("v{version} in force {since}"),
         theme.text(),
     )];
     if seen.view.refused.is_some() {

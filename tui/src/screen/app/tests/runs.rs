@@ -98,7 +98,7 @@ fn runs_and_parameters_look_as_expected() {
         ("runs-filtered", "5/method:lora lr<=1e-2\n", 80, 24),
         ("params-compact", "4", 80, 24),
         ("params-regular", "4", 120, 40),
-        ("overview-wide", "1", 200, 60),
+        ("overview-runs", "1", 200, 60),
     ] {
         let mut bench = among_runs();
         bench.picture(width, height);
