@@ -99,7 +99,9 @@ fn cell(field: &str, value: &str, edits: &HashMap<String, (String, u64)>, theme:
 }
 
 fn side_by_side(left: &[Cell], right: &[Cell], width: usize) -> Vec<Line<'static>> {
-    let column = width / 2;
+    let longest = left.iter().map(|cell| cell.text.chars().count() + 2).max();
+    // What was edited is longer than what was not, and is what one looks for.
+    let column = longest.unwrap_or(0).clamp(width / 2, width * 2 / 3);
     let rows = left.len().max(right.len());
     let row = |at: usize| {
         let left = left.get(at).map_or_else(

@@ -18,7 +18,7 @@ pub(crate) struct Method {
     pub(crate) name: &'static str,
     /// Whether it is the run's.
     pub(crate) own: bool,
-    /// What it trains with its defaults, without a task head; or why it cannot be used.
+    /// What it trains, without a task head; or why it cannot be used.
     pub(crate) trains: Result<usize, String>,
 }
 
@@ -40,12 +40,12 @@ impl Methods {
         let config = RunConfig::parse(Path::new("config.toml"), config, &[]);
         let config = config.map_err(|_| "the record has no usable configuration".to_owned())?;
         let shape = shape(&config.model.path)?;
-        let own = config.method.kind;
+        let own = &config.method;
         let fits = |kind: &MethodKind| *kind != MethodKind::Head || shape.family != Family::T5;
         let rows = MethodKind::ALL.into_iter().filter(fits).map(|kind| Method {
             name: kind.as_str(),
-            own: kind == own,
-            trains: trains(kind, &shape),
+            own: kind == own.kind,
+            trains: trains(kind, own, &shape),
         });
         Ok(Self {
             rows: rows.collect(),
@@ -54,12 +54,23 @@ impl Methods {
     }
 }
 
-fn trains(kind: MethodKind, shape: &ModelShape) -> Result<usize, String> {
-    let method = MethodConfig::from_kind(kind).resolve();
-    let counted = method.and_then(|method| count(&method, shape));
-    counted
-        .map(|count| count.trainable)
-        .map_err(|error| error.to_string())
+/// What a method trains: the run's own as it is, another one with its defaults, but for the
+/// run's bottleneck where it has one too.
+fn trains(kind: MethodKind, own: &MethodConfig, shape: &ModelShape) -> Result<usize, String> {
+    let counted = |config: &MethodConfig| {
+        let method = config.resolve();
+        let counted = method.and_then(|method| count(&method, shape));
+        counted
+            .map(|count| count.trainable)
+            .map_err(|error| error.to_string())
+    };
+    if kind == own.kind {
+        return counted(own);
+    }
+    let default = MethodConfig::from_kind(kind);
+    let mut like = default.clone();
+    like.reduction_factor = own.reduction_factor;
+    counted(&like).or_else(|_| counted(&default))
 }
 
 /// The sizes of a model that is known by name, embedded, or in a folder on this machine.

@@ -276,7 +276,7 @@ impl Compared {
 
 impl Panel for Compared {
     fn title(&self, _: &Context<'_>) -> String {
-        "methods with their defaults on this model".to_owned()
+        "what other methods need on this model".to_owned()
     }
 
     fn places(&self) -> &'static [Place] {
