@@ -92,6 +92,7 @@ impl Bench {
         let started = event(0, Kind::Started(started));
         let steps = (1..=124).map(|at| event(at, at_epoch(at, step(28.7 / at as f64))));
         bench.happened(&std::iter::once(started).chain(steps).collect::<Vec<_>>());
+        bench.app.shared.others.settle(124.0);
         bench
     }
 

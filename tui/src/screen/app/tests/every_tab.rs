@@ -29,7 +29,9 @@ impl Bench {
         let steer = Box::new(Noting(Rc::clone(&bench.sent)));
         let folder = bench.app.folder.clone();
         bench.app.change_run(folder, source, steer);
-        bench.app.read(last.unwrap().t).unwrap();
+        let now = last.unwrap().t;
+        bench.app.read(now).unwrap();
+        bench.app.shared.others.settle(now);
         bench
     }
 
