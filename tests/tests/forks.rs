@@ -61,7 +61,7 @@ fn a_fork_from_the_dashboard_trains_on_its_own_and_is_watched() {
     let _ended = Ended(fork.path().to_path_buf());
     let history = fork.history().expect("the record can be read");
     let first = history.events().first().map(|event| &event.kind);
-    assert!(matches!(first, Some(Kind::Started(_))), "{first:?}");
+    assert!(matches!(first, Some(Kind::Resumed { .. })), "{first:?}");
     assert!(fork.path().join("run.log").exists());
     let events = lab.run(NAME).history().expect("the record can be read");
     let told = |kind: &Kind| matches!(kind, Kind::Command { .. } | Kind::Interrupted { .. });

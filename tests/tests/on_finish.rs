@@ -86,7 +86,7 @@ fn one_that_fails_is_a_warning_and_the_run_is_complete() {
 
 #[test]
 fn one_that_takes_long_holds_neither_the_process_nor_the_lock() {
-    let lab = lab("sleep 30 2>&-");
+    let lab = lab("exec sleep 30 >/dev/null 2>&1");
     let start = Instant::now();
     let _ended = program::run(lab.train(&["--json"])).expect_code(0);
     assert!(start.elapsed() < Duration::from_secs(25));

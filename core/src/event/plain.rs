@@ -172,6 +172,7 @@ step 12/500  loss NaN  lr 2.1e-3  |g| inf  3100 tok/s  epoch 0.24  (skipped: not
 eval validation  step 12  accuracy 0.7940  f1 0.0000  loss inf  1.5 s  (best)
 configuration 2 from step 12  train.learning_rate 0.001 → 0.002  (repeated)
 configuration refused: config.toml:3:1: expected a number
+configuration: the files mean what is in force again
 checkpoint checkpoints/step-000012  (best)
 command at step 12: step 10 (ctl alice@login1) refused: the run is ending
 warning at step 12: skipped

@@ -68,8 +68,10 @@ impl Trainer {
             self.tell_refusal(located(refusal, &saved))?;
             return Ok(false);
         }
+        let mended = self.mends(&saved);
         self.live.agree(saved);
-        if outcome == Edited::Not && std::mem::take(&mut self.refused) {
+        if outcome == Edited::Not && mended {
+            self.refused = None;
             self.emit(Kind::ConfigAgreed)?;
         }
         // Where a file could not be written before, it can be now.
@@ -77,9 +79,19 @@ impl Trainer {
         Ok(outcome != Edited::Not)
     }
 
+    /// Whether saves put right what was refused: its file is among them, or is again as the
+    /// run wrote it, which comes as no save.
+    fn mends(&self, saved: &[Saved]) -> bool {
+        let Some(refused) = &self.refused else {
+            return false;
+        };
+        let of = |path: &str| saved.iter().any(|save| save.path.to_string_lossy() == path);
+        saved.is_empty() || refused.file.as_deref().is_none_or(of)
+    }
+
     /// Tells that an edit of a file was refused.
     pub(super) fn tell_refusal(&mut self, refusal: Refusal) -> Result<()> {
-        self.refused = true;
+        self.refused = Some(refusal.clone());
         self.emit(Kind::ConfigRefused(refusal))
     }
 
@@ -160,7 +172,7 @@ impl Trainer {
         };
         // Recorded first: an edit that is not in the record must not shape the run.
         self.emit(Kind::ConfigApplied(applied))?;
-        self.refused = false;
+        self.refused = None;
         self.state.config_version = version;
         self.state.config.clone_from(&text);
         let before = std::mem::replace(&mut self.prepared.config, config);

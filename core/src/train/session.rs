@@ -156,7 +156,7 @@ impl Trainer {
             edits: VecDeque::new(),
             live: LiveFiles::default(),
             before: Vec::new(),
-            refused: false,
+            refused: None,
             saved: None,
             stepping: None,
             paused: false,

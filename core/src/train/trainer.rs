@@ -27,7 +27,7 @@ use super::step::{Measured, StepConfig, step};
 use crate::cancel::CancelToken;
 use crate::config::{EvalEvery, RunConfig};
 use crate::data::Batch;
-use crate::event::{self, Bus, Ending, Kind};
+use crate::event::{self, Bus, Ending, Kind, Refusal};
 use crate::random::Key;
 use crate::run::live::LiveFiles;
 use crate::run::machine::resident_memory;
@@ -64,8 +64,8 @@ pub struct Trainer {
     pub(super) live: LiveFiles,
     /// The configurations that were in force before, the last one at the end.
     pub(super) before: Vec<RunConfig>,
-    /// Whether an edit of a file was refused, and nothing came into force since.
-    pub(super) refused: bool,
+    /// The last edit that was refused; none once that was put right.
+    pub(super) refused: Option<Refusal>,
     /// The last checkpoint written or resumed from.
     pub(super) saved: Option<Saved>,
     /// Steps to do before pausing again; `None` when not stepping.
