@@ -68,7 +68,7 @@ const ALL: [Content; 5] = [
 #[derive(Debug, PartialEq)]
 enum Told {
     Applied(String),
-    Refused,
+    Refused(String),
     Agreed,
 }
 
@@ -137,16 +137,38 @@ impl Desk {
         let took = saved.elapsed().as_millis();
         let mut out = std::io::stderr().lock();
         let _shown = writeln!(out, "{way:?} {content:?}: {took} ms, {told:?}");
-        let expected = match content {
-            Content::Valid => Told::Applied(value.clone()),
-            _ => Told::Refused,
+        let is_expected = |told: &Told| match (content, told) {
+            (Content::Valid, Told::Applied(new)) => *new == value,
+            (Content::Valid, _) => false,
+            (_, told) => matches!(told, Told::Refused(_)),
         };
-        if gap > STALLED && told != expected {
-            assert_eq!(self.next(), expected, "after a stall of {gap:?}");
+        if gap > STALLED && !is_expected(&told) {
+            let next = self.next();
+            assert!(is_expected(&next), "{next:?} after a stall of {gap:?}");
         } else {
-            assert_eq!(told, expected, "{way:?} {content:?}");
+            assert!(is_expected(&told), "{way:?} {content:?}: {told:?}");
+        }
+        if content == Content::Valid {
+            self.until_followed(&value, &text);
         }
         self.following.until_step(&mut self.running, step + 1);
+    }
+
+    /// Waits until the run has written the value into its own file and the other one: what is
+    /// saved in the moment in which it does may be lost.
+    #[track_caller]
+    fn until_followed(&mut self, value: &str, saved: &str) {
+        let own = self.lab.run_path(NAME).join("config.toml");
+        let files = [own.clone(), self.lab.config_path()];
+        let is_own = self.path == own;
+        let wanted = format!("max_steps = {value}");
+        self.running.until(|| {
+            let texts = files
+                .each_ref()
+                .map(|path| fs::read_to_string(path).unwrap_or_default());
+            let sealed = !is_own || texts[0] != saved;
+            sealed && texts.iter().all(|text| text.contains(&wanted))
+        });
     }
 
     /// Waits for the next event about the configuration.
@@ -240,7 +262,7 @@ fn of_config(event: &Event) -> Option<Told> {
         }
         Kind::ConfigRefused(refusal) => {
             assert!(refusal.file.is_some(), "{refusal:?}");
-            Some(Told::Refused)
+            Some(Told::Refused(refusal.message.clone()))
         }
         Kind::ConfigAgreed => Some(Told::Agreed),
         _ => None,

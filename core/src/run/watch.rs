@@ -240,7 +240,7 @@ impl Looker {
             if *look == Look::Settled {
                 match file.report(&mut self.overrides) {
                     Ok(save) => saved.push(save),
-                    Err(report) => reports.push(report),
+                    Err(report) => reports.push(*report),
                 }
             }
         }

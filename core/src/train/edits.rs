@@ -68,25 +68,16 @@ impl Trainer {
             self.tell_refusal(located(refusal, &saved))?;
             return Ok(false);
         }
-        let mended = self.mends(&saved);
+        // Another file that was written to follow the run puts nothing right.
+        let mends = self.refused.as_ref().is_some_and(|r| is_mended(r, &saved));
         self.live.agree(saved);
-        if outcome == Edited::Not && mended {
+        if outcome == Edited::Not && mends {
             self.refused = None;
             self.emit(Kind::ConfigAgreed)?;
         }
         // Where a file could not be written before, it can be now.
         self.write_back()?;
         Ok(outcome != Edited::Not)
-    }
-
-    /// Whether saves put right what was refused: its file is among them, or is again as the
-    /// run wrote it, which comes as no save.
-    fn mends(&self, saved: &[Saved]) -> bool {
-        let Some(refused) = &self.refused else {
-            return false;
-        };
-        let of = |path: &str| saved.iter().any(|save| save.path.to_string_lossy() == path);
-        saved.is_empty() || refused.file.as_deref().is_none_or(of)
     }
 
     /// Tells that an edit of a file was refused.
@@ -202,6 +193,16 @@ impl Trainer {
         }
         Ok(())
     }
+}
+
+/// Whether saves that change nothing put a refused file right; none at all are the run's own
+/// writing in its place.
+fn is_mended(refusal: &Refusal, saved: &[Saved]) -> bool {
+    let is_it = |save: &Saved| match &refusal.file {
+        Some(file) => save.path.display().to_string() == *file,
+        None => true,
+    };
+    saved.is_empty() || saved.iter().any(is_it)
 }
 
 /// A refusal of a field with its place in the saved file that sets it.

@@ -124,7 +124,7 @@ impl WatchedFile {
     /// Takes the settled content for known and says what it is, or why it is nothing.
     ///
     /// Forgets those of the overrides whose key was edited.
-    pub(super) fn report(&mut self, overrides: &mut Vec<String>) -> Result<Saved, Reload> {
+    pub(super) fn report(&mut self, overrides: &mut Vec<String>) -> Result<Saved, Box<Reload>> {
         if let Some((content, _)) = self.settling.take() {
             self.known = content;
         }
@@ -135,10 +135,10 @@ impl WatchedFile {
         report
     }
 
-    fn told(&mut self, overrides: &mut Vec<String>) -> Result<Saved, Reload> {
+    fn told(&mut self, overrides: &mut Vec<String>) -> Result<Saved, Box<Reload>> {
         match &self.known {
-            Content::Missing => Err(Reload::Gone(self.path.clone())),
-            Content::Unreadable(reason) => Err(Reload::Refused(Refusal::new(reason))),
+            Content::Missing => Err(Box::new(Reload::Gone(self.path.clone()))),
+            Content::Unreadable(reason) => Err(Box::new(Reload::Refused(Refusal::new(reason)))),
             Content::Text(text) => {
                 let text = text.clone();
                 match self.accept(&text, overrides) {
@@ -147,7 +147,7 @@ impl WatchedFile {
                         text,
                         config,
                     }),
-                    Err(error) => Err(Reload::Refused(Refusal::of(&error, &text))),
+                    Err(error) => Err(Box::new(Reload::Refused(Refusal::of(&error, &text)))),
                 }
             }
         }

@@ -88,20 +88,19 @@ fn edits(view: &RunView, theme: &Theme) -> HashMap<String, (String, u64)> {
 fn cell(field: &str, value: &str, edits: &HashMap<String, (String, u64)>, theme: &Theme) -> Cell {
     let Some((old, step)) = edits.get(field) else {
         return Cell {
-            text: format!("{field:<22} {value}"),
+            text: format!("{field:<20} {value}"),
             style: theme.text(),
         };
     };
     Cell {
-        text: cut(&format!("{field:<22} {old}{value}  step {step}")),
+        text: cut(&format!("{field:<20} {old}{value}  step {step}")),
         style: theme.strong(),
     }
 }
 
 fn side_by_side(left: &[Cell], right: &[Cell], width: usize) -> Vec<Line<'static>> {
-    let longest = left.iter().map(|cell| cell.text.chars().count() + 2).max();
-    // What was edited is longer than what was not, and is what one looks for.
-    let column = longest.unwrap_or(0).clamp(width / 2, width * 2 / 3);
+    // Edited values stand in the left one, old beside new.
+    let column = width * 3 / 5;
     let rows = left.len().max(right.len());
     let row = |at: usize| {
         let left = left.get(at).map_or_else(
@@ -113,7 +112,7 @@ fn side_by_side(left: &[Cell], right: &[Cell], width: usize) -> Vec<Line<'static
         );
         let right = right.get(at);
         let right = right.map(|cell| Span::styled(cell.text.clone(), cell.style));
-        Line::from_iter(std::iter::once(left).chain(right))
+        std::iter::once(left).chain(right).collect::<Line<'_>>()
     };
     (0..rows).map(row).collect()
 }

@@ -142,7 +142,7 @@ fn in_force(seen: &Seen<'_>, theme: &Theme) -> Line<'static> {
         theme.text(),
     )];
     if seen.view.refused.is_some() {
-        let text = format!("   [!] last edit INVALID (kept v{version})");
+        let text = format!("  [!] INVALID (kept v{version})");
         spans.push(Span::styled(text, theme.bad()));
     }
     Line::from(spans)

@@ -127,7 +127,7 @@ fn what_is_wrong_is_red_and_what_was_edited_stands_out() {
             .unwrap_or_else(|| panic!("no {what}"))
     };
     assert_eq!(buffer[(0, row_of("error:"))].fg, Color::Red);
-    let edited = &buffer[(0, row_of("train.learning_rate    0.001"))];
+    let edited = &buffer[(0, row_of("train.learning_rate  0.001"))];
     assert!(edited.modifier.contains(Modifier::BOLD));
     assert!(
         !buffer[(0, row_of("train.clip_norm"))]
