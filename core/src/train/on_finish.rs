@@ -18,7 +18,7 @@
 
 use std::io;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -110,22 +110,14 @@ fn failure(command: &mut Command, cancel: &CancelToken) -> Option<String> {
     };
     let start = Instant::now();
     while start.elapsed() < PATIENCE && !cancel.is_cancelled() {
-        if let Some(ended) = ended(&mut child) {
-            return ended;
+        match child.try_wait() {
+            Ok(None) => sleep(LOOK),
+            Ok(Some(status)) if status.success() => return None,
+            Ok(Some(status)) => return Some(format!("failed: {status}")),
+            Err(error) => return Some(format!("cannot be waited for: {error}")),
         }
-        sleep(LOOK);
     }
     None
-}
-
-/// What went wrong with a command that has ended; nothing at all while it has not.
-fn ended(child: &mut Child) -> Option<Option<String>> {
-    match child.try_wait() {
-        Ok(None) => None,
-        Ok(Some(status)) if status.success() => Some(None),
-        Ok(Some(status)) => Some(Some(format!("failed: {status}"))),
-        Err(error) => Some(Some(format!("cannot be waited for: {error}"))),
-    }
 }
 
 #[cfg(all(test, unix))]

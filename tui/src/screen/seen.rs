@@ -1,5 +1,7 @@
 //! What the words and numbers around the panels are taken from: a run at a moment.
 
+use std::fmt::Write;
+
 use compacter_tui::run_view::{EvalPoint, RunView, Status};
 
 /// A run as it is drawn.
@@ -131,7 +133,8 @@ impl<'a> Seen<'a> {
 pub(crate) fn measured(eval: &EvalPoint) -> String {
     let mut text = format!("step {}", eval.step);
     for (name, value) in &eval.metrics {
-        text += &format!("  {name} {value:.4}");
+        // Writing to a string cannot fail.
+        let _ok = write!(text, "  {name} {value:.4}");
     }
     text
 }
@@ -231,12 +234,12 @@ pub(crate) mod tests {
 
     #[test]
     fn a_process_that_is_gone_is_gone_unless_the_run_was_over() {
-        let mut view = RunView::default();
-        view.push(event(1, step(0.5)));
         fn gone(view: &RunView) -> Stand {
             let seen = seen(view);
             Seen { gone: true, ..seen }.stand()
         }
+        let mut view = RunView::default();
+        view.push(event(1, step(0.5)));
         assert_eq!(gone(&view), Stand::Lost);
         let reason = event::Ending::Steps;
         view.push(event(2, Kind::Finished { reason, best: None }));

@@ -1,6 +1,7 @@
 //! Panels of lines: the run at a glance, and its log.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 
 #[cfg(not(test))]
 use chrono::Local as Zone;
@@ -232,10 +233,12 @@ fn now(seen: &Seen<'_>) -> Vec<Said<'static>> {
 fn short(eval: &EvalPoint) -> String {
     let loss = eval.metrics.get("loss").copied().unwrap_or(f64::NAN);
     let others = eval.metrics.iter().filter(|(name, _)| *name != "loss");
-    let others: String = others
-        .map(|(name, value)| format!("  {name} {value:.3}"))
-        .collect();
-    format!("{loss:.4}{others}")
+    let mut text = format!("{loss:.4}");
+    for (name, value) in others {
+        // Writing to a string cannot fail.
+        let _ok = write!(text, "  {name} {value:.3}");
+    }
+    text
 }
 
 /// The log's lines, the oldest first.

@@ -64,7 +64,7 @@ impl KroneckerSum {
         let parts = match &self.fast {
             Fast::Dense(whole) => {
                 // Rows are the columns of the transpose.
-                let transpose = svd(rows_of(whole, term), whole.shape()[2]);
+                let transpose = svd(&rows_of(whole, term), whole.shape()[2]);
                 Svd {
                     left: transpose.right,
                     values: transpose.values,
@@ -119,7 +119,7 @@ fn rows_of(block: &Block, i: usize) -> Columns {
 /// length: `U₁ (Σ₁V₁ᵀ V₂Σ₂) U₂ᵀ`, whose middle is small.
 fn product((s, s_length): (Columns, usize), (t, t_length): (Columns, usize)) -> Svd {
     let rank = s.len();
-    let (first, second) = (svd(s, s_length), svd(t, t_length));
+    let (first, second) = (svd(&s, s_length), svd(&t, t_length));
     let scaled = |svd: &Svd, k: usize, at: usize| svd.values[k] * svd.right[k][at];
     let entry = |a: usize, b: usize| -> f64 {
         (0..rank)
@@ -127,10 +127,10 @@ fn product((s, s_length): (Columns, usize), (t, t_length): (Columns, usize)) -> 
             .sum()
     };
     let rows = first.values.len();
-    let middle = (0..second.values.len())
+    let middle: Columns = (0..second.values.len())
         .map(|b| (0..rows).map(|a| entry(a, b)).collect())
         .collect();
-    let middle = svd(middle, rows);
+    let middle = svd(&middle, rows);
     Svd {
         left: expanded(&first.left, &middle.left, s_length),
         right: expanded(&second.left, &middle.right, t_length),

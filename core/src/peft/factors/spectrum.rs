@@ -48,7 +48,7 @@ impl KroneckerSum {
         }
         let (columns, rows) = self.core();
         if long <= 2 * short {
-            return Some(svd(columns, rows).values);
+            return Some(svd(&columns, rows).values);
         }
         let short_side = if columns.len() == short {
             columns
@@ -57,7 +57,7 @@ impl KroneckerSum {
         };
         let product = |a: &Vec<f64>| short_side.iter().map(|b| dot(a, b)).collect();
         let gram: Columns = short_side.iter().map(product).collect();
-        let values = svd(gram, short).values;
+        let values = svd(&gram, short).values;
         Some(values.into_iter().map(f64::sqrt).collect())
     }
 
@@ -141,7 +141,7 @@ pub(super) fn reduced(vectors: Columns, length: usize) -> Columns {
     if count >= length {
         return vectors;
     }
-    let svd = svd(vectors, length);
+    let svd = svd(&vectors, length);
     let column = |at: usize| {
         let entries = svd.values.iter().zip(&svd.right);
         entries.map(|(value, right)| value * right[at]).collect()

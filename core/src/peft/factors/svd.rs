@@ -24,7 +24,7 @@ pub(super) struct Svd {
 
 /// Decomposes the matrix with the columns given, of `rows` entries each. What is not finite
 /// has no decomposition: then all values are NaN.
-pub(super) fn svd(columns: Columns, rows: usize) -> Svd {
+pub(super) fn svd(columns: &[Vec<f64>], rows: usize) -> Svd {
     let count = columns.len();
     let short = count.min(rows);
     // The sum overflows before the iterations would, which need products of entries.
@@ -80,7 +80,7 @@ mod tests {
             let matrix: Columns = (0..count)
                 .map(|c| (0..rows).map(|r| entry(r, c)).collect())
                 .collect();
-            let svd = svd(matrix.clone(), rows);
+            let svd = svd(&matrix, rows);
             assert!(svd.values.is_sorted_by(|a, b| a >= b), "{:?}", svd.values);
             for (found, expected) in rebuilt(&svd, rows, count).iter().zip(&matrix) {
                 for (a, b) in found.iter().zip(expected) {
@@ -100,13 +100,13 @@ mod tests {
     #[test]
     fn a_matrix_of_low_rank_has_values_that_are_zero_to_rounding() {
         let column = |scale: f64| vec![scale, 2.0 * scale, -scale, 0.5 * scale];
-        let svd = svd(vec![column(1.0), column(3.0), column(-1e-3)], 4);
+        let svd = svd(&[column(1.0), column(3.0), column(-1e-3)], 4);
         assert!(svd.values[1] <= 1e-14 * svd.values[0], "{:?}", svd.values);
     }
 
     #[test]
     fn what_is_not_finite_has_no_singular_values() {
-        let svd = svd(vec![vec![1.0, f64::NAN], vec![0.0, 1.0]], 2);
+        let svd = svd(&[vec![1.0, f64::NAN], vec![0.0, 1.0]], 2);
         assert!(svd.values.iter().all(|value| value.is_nan()));
     }
 }

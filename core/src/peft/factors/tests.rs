@@ -128,10 +128,10 @@ proptest! {
         let sum = projection(seed, n, rank, shape);
         let [height, width] = sum.shape();
         let whole = built(&sum);
-        let columns = (0..width)
+        let columns: Vec<Vec<f64>> = (0..width)
             .map(|c| (0..height).map(|r| whole[r * width + c]).collect())
             .collect();
-        let expected = svd(columns, height).values;
+        let expected = svd(&columns, height).values;
         let found = sum.spectrum().unwrap_or_default();
         prop_assert!(found.len() <= expected.len());
         for (at, expected_value) in expected.iter().enumerate() {

@@ -11,6 +11,7 @@ mod sum;
 mod tests;
 
 use std::cell::RefCell;
+use std::fmt::Write;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -182,7 +183,8 @@ impl Panel for Params {
             let percent = 100.0 * term.count as f64 / sum.total.max(1) as f64;
             let total = term.sum.map_or(String::new(), |sum| sum.to_string());
             let (name, formula) = (quoted(&term.name), quoted(&term.formula));
-            text += &format!("{name},{formula},{},{percent},{total}\n", term.count);
+            // Writing to a string cannot fail.
+            let _ok = writeln!(text, "{name},{formula},{},{percent},{total}", term.count);
         }
         Some(text)
     }
@@ -319,7 +321,7 @@ impl Panel for Compared {
                     .trains
                     .as_ref()
                     .map_or(String::new(), usize::to_string);
-                text += &format!("{},{count},{}\n", method.name, methods.total);
+                let _ok = writeln!(text, "{},{count},{}", method.name, methods.total);
             }
             Some(text)
         })

@@ -69,7 +69,9 @@ impl Entry {
     /// `None` where there is no run.
     pub(crate) fn look(path: &Path, known: Option<&Self>, now: f64) -> Option<Self> {
         let folder = RunFolder::open(path).ok()?;
-        let stamp = fs::metadata(folder.events_path()).ok().and_then(stamp);
+        let stamp = fs::metadata(folder.events_path())
+            .ok()
+            .and_then(|metadata| stamp(&metadata));
         let gone = Trainer::of(path).is_some_and(|trainer| trainer.life() == Life::Gone);
         // What stands still for long is not read again and again.
         let still = |stand: Stand| !stand.goes_on() || (stand == Stand::Silent && !gone);
@@ -152,7 +154,7 @@ impl Set {
     }
 }
 
-fn stamp(metadata: Metadata) -> Option<Stamp> {
+fn stamp(metadata: &Metadata) -> Option<Stamp> {
     Some((metadata.len(), metadata.modified().ok()?))
 }
 

@@ -15,7 +15,7 @@ use crate::screen::seen::tests::{event, step};
 /// Makes a run that has recorded these events.
 fn run(runs: &std::path::Path, name: &str, events: &[Event]) -> RunFolder {
     let folder = RunFolder::create(runs, name).unwrap();
-    let lines = events.iter().map(|event| event.to_line());
+    let lines = events.iter().map(Event::to_line);
     fs::write(folder.events_path(), lines.collect::<String>()).unwrap();
     folder
 }
