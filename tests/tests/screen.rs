@@ -143,8 +143,10 @@ fn a_closed_terminal_leaves_the_run_to_finish() {
         .chain(arguments)
         .map(|word| format!("'{}'", word.to_string_lossy()))
         .collect();
-    let mut script = Command::new("script")
-        .args(["--quiet", "--command", &words.join(" "), "/dev/null"])
+    // Under `nohup` there would be no dashboard, and nothing to leave.
+    let mut script = Command::new("env")
+        .args(["--default-signal=HUP", "script", "--quiet"])
+        .args(["--command", &words.join(" "), "/dev/null"])
         .env("TERM", "xterm")
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
