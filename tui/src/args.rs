@@ -47,14 +47,9 @@ pub(crate) enum Command {
     },
 }
 
+/// How a command that trains shows what it does.
 #[derive(Debug, Default, Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a flag that is given or not"
-)]
-pub(crate) struct Train {
-    /// The configuration file; left out, what `compacter init` writes
-    pub(crate) config: Option<PathBuf>,
+pub(crate) struct Shown {
     /// Print a readable line for each event
     #[arg(long, conflicts_with = "json")]
     pub(crate) plain: bool,
@@ -69,6 +64,14 @@ pub(crate) struct Train {
     /// Leave the terminal's session; output goes to this folder until the run has one
     #[arg(long, hide = true, value_name = "FOLDER")]
     pub(crate) own_session: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct Train {
+    /// The configuration file; left out, what `compacter init` writes
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
     /// Go on with a run; `--resume auto` starts it where there is none
     #[arg(long, value_name = "auto", num_args = 0..=1, default_missing_value = "", value_parser = ["", "auto"], hide_possible_values = true)]
     pub(crate) resume: Option<String>,
@@ -203,20 +206,8 @@ pub(crate) struct Fork {
     /// Override a field, such as `train.learning_rate=1e-3`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) overrides: Vec<String>,
-    /// Print a readable line for each event
-    #[arg(long, conflicts_with = "json")]
-    pub(crate) plain: bool,
-    /// Print each event as one JSON object a line
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Train in this process and print lines (for Slurm and systemd)
-    #[arg(long)]
-    pub(crate) foreground: bool,
     #[command(flatten)]
-    pub(crate) look: Look,
-    /// Leave the terminal's session; output goes to this folder until the run has one
-    #[arg(long, hide = true, value_name = "FOLDER")]
-    pub(crate) own_session: Option<PathBuf>,
+    pub(crate) shown: Shown,
 }
 
 #[derive(Debug, Args)]

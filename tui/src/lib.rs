@@ -4,6 +4,7 @@
 //! |-------------|---------------------------------------------------------------|
 //! | `run_view/` | what a viewer knows of a run, read from its record            |
 //! | `chart/`    | draws series as curves, on the terminal and to files          |
+//! | `table.rs`  | tables as CSV                                                 |
 //!
 //! Nothing here writes to a run: a viewer reads the record, commands go another way.
 
@@ -11,3 +12,4 @@
 
 pub mod chart;
 pub mod run_view;
+pub mod table;

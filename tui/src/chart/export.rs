@@ -1,13 +1,12 @@
 //! A chart as a file: its data as CSV, its picture as SVG.
 
-use std::fmt::Write as _;
-
 use plotters::prelude::*;
 
 use super::label;
 use super::picture::{Picture, Trace};
 use super::scale::Scale;
 use super::spec::{Chart, CurveKind};
+use crate::table;
 
 /// Columns of a picture in a file: as many as a series keeps, so nothing is put together.
 const COLUMNS: usize = 4096;
@@ -32,35 +31,26 @@ pub fn csv(chart: &Chart<'_>) -> String {
     let picture = Picture::new(chart, COLUMNS);
     let axis = chart.axis.name().replace(' ', "_");
     let axis = if axis == "step" { "x" } else { &axis };
-    let mut text = format!("curve,step,{axis},min,max,mean,last,smoothed\n");
+    let mut rows = Vec::new();
     for (trace, curve) in picture.traces.iter().zip(&chart.curves) {
-        let name = quoted(trace.name);
         for (at, column) in trace.raw.iter().enumerate() {
-            let smoothed = trace.smooth.get(at).map(f64::to_string);
-            // Writing to a string cannot fail.
-            let _ok = writeln!(
-                text,
-                "{name},{},{},{},{},{},{},{}",
-                column.step,
+            rows.push([
+                table::name(trace.name),
+                column.step.to_string(),
                 // Where it is, also if it is drawn on the window's edge.
-                curve.axes.x(chart.axis, column.step),
-                column.min,
-                column.max,
-                column.mean,
-                column.last,
-                smoothed.unwrap_or_default()
-            );
+                curve.axes.x(chart.axis, column.step).to_string(),
+                column.min.to_string(),
+                column.max.to_string(),
+                column.mean.to_string(),
+                column.last.to_string(),
+                table::number(trace.smooth.get(at).copied()),
+            ]);
         }
     }
-    text
-}
-
-fn quoted(name: &str) -> String {
-    if name.contains([',', '"', '\n']) {
-        format!("\"{}\"", name.replace('"', "\"\""))
-    } else {
-        name.to_owned()
-    }
+    let head = [
+        "curve", "step", axis, "min", "max", "mean", "last", "smoothed",
+    ];
+    table::csv(head, rows)
 }
 
 /// The chart as an SVG picture.

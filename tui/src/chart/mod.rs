@@ -42,7 +42,7 @@ pub use label::full as value_in_full;
 pub use picture::{Nearest, Picture, Trace};
 pub use scale::Scale;
 pub use spec::{Chart, Curve, CurveKind, Outliers, YAxis};
-pub use style::{ChartStyle, Glyphs};
+pub use style::{ChartStyle, Glyphs, LINE_MARKERS};
 pub use window::Window;
 
 #[cfg(test)]

@@ -14,6 +14,9 @@ pub enum Glyphs {
     Ascii,
 }
 
+/// Lines that are told apart by their markers.
+pub const LINE_MARKERS: usize = 4;
+
 impl Glyphs {
     /// Dots in a cell: across and down.
     #[must_use]
@@ -37,10 +40,11 @@ impl Glyphs {
     }
 
     /// The marker of the n-th line; markers tell runs apart where colours cannot.
-    pub(super) fn line_marker(self, n: usize) -> &'static str {
+    #[must_use]
+    pub fn line_marker(self, n: usize) -> &'static str {
         match self {
-            Self::Unicode => ["●", "◆", "■", "▲"][n % 4],
-            Self::Ascii => ["o", "x", "#", "^"][n % 4],
+            Self::Unicode => ["●", "◆", "■", "▲"][n % LINE_MARKERS],
+            Self::Ascii => ["o", "x", "#", "^"][n % LINE_MARKERS],
         }
     }
 

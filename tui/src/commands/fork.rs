@@ -8,38 +8,29 @@ use compacter_core::config::RunConfig;
 use compacter_core::run::watch::ConfigWatch;
 use compacter_core::run::{RunFolder, Start, fork};
 
-use super::train::{Format, Live, on_screen, train};
+use super::train::{Live, events, on_screen, train};
 use crate::args::Fork;
-use crate::screen::child::OwnSession;
-use crate::{Exit, screen, threads};
+use crate::{Exit, threads};
 
 pub(crate) fn run(args: &Fork) -> Result<Exit> {
-    let own_session = match &args.own_session {
-        Some(folder) => Some(OwnSession::begin(folder)?),
-        None => None,
-    };
+    let own_session = args.shown.own_session()?;
     let run = RunFolder::open(&args.run)?;
     let name = args.name.clone().unwrap_or_else(|| free_name(&run));
     // Refused before anything is made.
     let checked = RunConfig::load(&run.config_path(), &args.overrides)?;
-    let lines = args.plain || args.json || args.foreground || own_session.is_some();
-    if !lines && screen::is_wanted() {
+    if args.shown.on_screen() {
         let new = run.path().with_file_name(&name);
         let chosen = args.name.is_none().then_some(name.as_str());
-        return on_screen(&new, chosen, &args.look);
+        return on_screen(&new, chosen, &args.shown.look);
     }
     threads::limit(checked.train.threads);
     let new = fork(&run, args.at, &name)?;
-    let watch = ConfigWatch::start(&[new.config_path()], &args.overrides)?;
+    let watch = ConfigWatch::start_with(events(), &[new.config_path()], &args.overrides)?;
     let mut config = RunConfig::load(&new.config_path(), &args.overrides)?;
     if let Some(directory) = new.path().parent() {
         config.output.directory = directory.to_path_buf();
     }
-    let format = if args.json {
-        Format::Json
-    } else {
-        Format::Plain
-    };
+    let format = args.shown.format();
     let live = Live {
         watch,
         // The new run has no file but its own.

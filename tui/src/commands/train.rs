@@ -18,7 +18,7 @@ use compacter_core::{Error, Result};
 use crossbeam_channel::Receiver;
 
 use super::watch;
-use crate::args::{Look, Train};
+use crate::args::{Look, Shown, Train};
 use crate::output::{JsonSink, PlainSink};
 use crate::screen::child::{self, Begun, OwnSession};
 use crate::{Exit, print, screen, signals, threads};
@@ -28,6 +28,31 @@ use crate::{Exit, print, screen, signals, threads};
 pub(crate) enum Format {
     Plain,
     Json,
+}
+
+impl Shown {
+    /// The session that this process is to lead, where it was started for one.
+    pub(super) fn own_session(&self) -> Result<Option<OwnSession>> {
+        self.own_session
+            .as_deref()
+            .map(OwnSession::begin)
+            .transpose()
+    }
+
+    /// Whether the run is to be trained by another process and shown here.
+    pub(super) fn on_screen(&self) -> bool {
+        let lines = self.plain || self.json || self.foreground || self.own_session.is_some();
+        !lines && screen::is_wanted()
+    }
+
+    /// How events are printed where it is not.
+    pub(super) fn format(&self) -> Format {
+        if self.json {
+            Format::Json
+        } else {
+            Format::Plain
+        }
+    }
 }
 
 /// Where a run's configuration comes from.
@@ -86,26 +111,18 @@ pub(crate) fn run(args: &Train) -> Result<Exit> {
     if let Some(name) = &name {
         overrides.push(format!("name={}", serde_json::Value::from(name.as_str())));
     }
-    let own_session = match &args.own_session {
-        Some(folder) => Some(OwnSession::begin(folder)?),
-        None => None,
-    };
-    let lines = args.plain || args.json || args.foreground || own_session.is_some();
-    if !lines && screen::is_wanted() {
+    let own_session = args.shown.own_session()?;
+    if args.shown.on_screen() {
         // Refused here as it would be there.
         let config = source.load(&overrides)?;
         let given = name.filter(|_| args.name.is_none());
         let run = config.output.directory.join(&config.name);
-        return on_screen(&run, given.as_deref(), &args.look);
+        return on_screen(&run, given.as_deref(), &args.shown.look);
     }
     let watch = source.watch(&overrides)?;
     // Loaded once the watch is on: no save can fall between.
     let config = source.load(&overrides)?;
-    let format = if args.json {
-        Format::Json
-    } else {
-        Format::Plain
-    };
+    let format = args.shown.format();
     let live = Live {
         watch,
         file: args.config.clone(),
@@ -228,7 +245,7 @@ fn finished(folder: &RunFolder, format: Format) -> Result<Exit> {
 
 /// Whether the system is asked to tell of saves; `COMPACTER_WATCH=poll` says no, for file
 /// systems on which it tells wrongly.
-fn events() -> Events {
+pub(super) fn events() -> Events {
     let poll = std::env::var_os("COMPACTER_WATCH").is_some_and(|word| word == "poll");
     if poll { Events::Never } else { Events::Wanted }
 }

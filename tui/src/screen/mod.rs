@@ -1,7 +1,7 @@
 //! The dashboard: a run as its folder tells it, on a terminal.
 //!
 //! ```text
-//! record ─▶ source ─▶ seen ─▶ app ─▶ draw ─▶ terminal
+//! record ─▶ run_view ─▶ app ─▶ panels ─▶ draw ─▶ terminal
 //! keys, mouse, signals ─▶ input ─▶ app ─▶ wishes ─▶ show ─▶ { steer, process, editor, shell }
 //! ```
 //!
@@ -17,16 +17,21 @@
 //! | `keys.rs`    | the table of everything that can be done                      |
 //! | `app.rs`     | the screen's state                                            |
 //! | `overlay.rs` | help, palette, menus                                          |
+//! | `seen.rs`    | a run at a moment, as panels see it                           |
+//! | `shared.rs`  | what panels have in common                                    |
 //! | `panel.rs`   | what a panel is                                               |
+//! | `tabs.rs`    | which panels a tab has, and where they stand                  |
+//! | `words.rs`   | the panels of lines: now, log                                 |
 //! | `config/`    | the panel of the configuration                                |
 //! | `charts/`    | the panels of curves                                          |
 //! | `fast/`      | the tab of the fast weights                                   |
 //! | `runs/`      | the panel of the runs beside this one                         |
 //! | `params/`    | the panels of what is trained                                 |
-//! | `draw.rs`    | draws                                                         |
+//! | `draw.rs`    | draws what stands around the panels                           |
+//! | `theme.rs`   | colours and glyphs; `heat.rs`: cells of maps                  |
+//! | `steer.rs`   | sends commands to the run; `process.rs`: signals              |
 
 mod app;
-mod cells;
 mod charts;
 pub(crate) mod child;
 mod config;
@@ -42,6 +47,7 @@ mod panel;
 mod params;
 mod process;
 mod runs;
+mod scroll;
 mod seen;
 mod shared;
 mod show;

@@ -17,6 +17,7 @@ use ratatui::text::Line;
 
 use super::keys::{Id, Place};
 use super::panel::{Answer, Context, Hand, Panel};
+use super::scroll;
 use super::seen::{Seen, clock};
 use super::theme::Theme;
 
@@ -150,16 +151,8 @@ impl Panel for Words {
         let count = (self.text)(&hand.seen).len();
         let lines = hand.room.height;
         let first = self.first(count, lines);
-        let page = usize::from(lines.max(2) - 1);
-        let top = match id {
-            Id::Up => first.saturating_sub(1),
-            Id::Down => first + 1,
-            Id::WheelUp => first.saturating_sub(3),
-            Id::WheelDown => first + 3,
-            Id::PageUp => first.saturating_sub(page),
-            Id::PageDown => first + page,
-            Id::First => 0,
-            Id::Last => count,
+        let last = count.saturating_sub(usize::from(lines));
+        match id {
             Id::Left => {
                 self.left = self.left.saturating_sub(8);
                 return Answer::Done;
@@ -169,12 +162,14 @@ impl Panel for Words {
                 return Answer::Done;
             }
             Id::NextMatch | Id::PreviousMatch => return self.go_to_match(first, id, &hand.seen),
-            _ => return Answer::Ignored,
+            _ => {}
+        }
+        let Some(top) = scroll::moved(id, first, last, lines) else {
+            return Answer::Ignored;
         };
-        let last = count.saturating_sub(usize::from(lines));
-        self.top = top.min(last);
+        self.top = top;
         // Who went to the end wants to see what comes; who moved off it does not.
-        self.at_end = id == Id::Last || (self.at_end && top >= last);
+        self.at_end = id == Id::Last || (self.at_end && top == last);
         Answer::Done
     }
 

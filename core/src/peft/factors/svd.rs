@@ -11,6 +11,10 @@ use super::{dot, norm};
 /// A matrix as its columns.
 pub(super) type Columns = Vec<Vec<f64>>;
 
+/// Iterations after which a matrix counts as one that has no decomposition; some dozens are
+/// enough for those there are here.
+const MOST_ITERATIONS: usize = 10_000;
+
 /// `M = Σₖ values[k] · left[k] right[k]ᵀ`, largest value first.
 #[derive(Debug)]
 pub(super) struct Svd {
@@ -29,15 +33,19 @@ pub(super) fn svd(columns: &[Vec<f64>], rows: usize) -> Svd {
     let short = count.min(rows);
     // The sum overflows before the iterations would, which need products of entries.
     let total: f64 = columns.iter().flatten().map(|x| x * x).sum();
+    let unknown = || Svd {
+        left: vec![vec![f64::NAN; rows]; short],
+        values: vec![f64::NAN; short],
+        right: vec![vec![f64::NAN; count]; short],
+    };
     if short == 0 || !total.is_finite() {
-        return Svd {
-            left: vec![vec![f64::NAN; rows]; short],
-            values: vec![f64::NAN; short],
-            right: vec![vec![f64::NAN; count]; short],
-        };
+        return unknown();
     }
     let matrix = DMatrix::from_vec(rows, count, columns.concat());
-    let found = matrix.svd(true, true);
+    // A snapshot may come from anywhere: no number in it makes this go on for ever.
+    let Some(found) = matrix.try_svd(true, true, f64::EPSILON, MOST_ITERATIONS) else {
+        return unknown();
+    };
     let columns = |vectors: &DMatrix<f64>| {
         let column = |column: nalgebra::DVectorView<'_, f64>| column.iter().copied().collect();
         vectors.column_iter().map(column).collect()

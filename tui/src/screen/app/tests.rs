@@ -16,6 +16,7 @@ use compacter_core::Result;
 use compacter_core::event::{self, Event, Kind};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{KeyCode, MouseButton, MouseEvent, MouseEventKind};
 use tempfile::TempDir;
 
@@ -121,6 +122,12 @@ impl Bench {
         };
         let wishes = keys.chars().map(|c| self.app.key(key(c)));
         wishes.last().unwrap_or(Wish::None)
+    }
+
+    fn buffer(&mut self, width: u16, height: u16) -> Buffer {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal.draw(|frame| draw(frame, &mut self.app)).unwrap();
+        terminal.backend().buffer().clone()
     }
 
     fn picture(&mut self, width: u16, height: u16) -> String {

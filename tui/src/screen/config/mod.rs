@@ -19,6 +19,7 @@ use ratatui::text::{Line, Span};
 
 use super::keys::{Id, Place};
 use super::panel::{Answer, Context, Hand, Panel};
+use super::scroll;
 use super::seen::Seen;
 use super::theme::Theme;
 use super::words::time_of_day;
@@ -85,21 +86,15 @@ impl Panel for Config {
         let lines = lines(&hand.seen, hand.theme, hand.room.width);
         let last = last(lines.len(), hand.room.height);
         let first = self.top.min(last);
-        let page = usize::from(hand.room.height.max(2) - 1);
-        let top = match id {
-            Id::Up => first.saturating_sub(1),
-            Id::Down => first + 1,
-            Id::WheelUp => first.saturating_sub(3),
-            Id::WheelDown => first + 3,
-            Id::PageUp => first.saturating_sub(page),
-            Id::PageDown => first + page,
-            Id::First => 0,
-            Id::Last => last,
+        match id {
             Id::NextMatch => return self.go_to_match(first, true, &lines),
             Id::PreviousMatch => return self.go_to_match(first, false, &lines),
-            _ => return Answer::Ignored,
+            _ => {}
+        }
+        let Some(top) = scroll::moved(id, first, last, hand.room.height) else {
+            return Answer::Ignored;
         };
-        self.top = top.min(last);
+        self.top = top;
         Answer::Done
     }
 

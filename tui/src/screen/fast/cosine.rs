@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use compacter_core::event::factors::{Factors, Role};
+use compacter_tui::table;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
@@ -200,9 +201,7 @@ fn csv(cosines: &Cosines) -> String {
     let count = cosines.places.len();
     let rows = cosines.values.iter().enumerate().map(|(at, value)| {
         let (a, b) = (cosines.places[at / count], cosines.places[at % count]);
-        let value = value.map_or_else(String::new, |x| x.to_string());
-        format!("{a},{b},{value}\n")
+        [a.to_string(), b.to_string(), table::number(*value)]
     });
-    let head = "a,b,cosine\n".to_owned();
-    std::iter::once(head).chain(rows).collect()
+    table::csv(["a", "b", "cosine"], rows)
 }

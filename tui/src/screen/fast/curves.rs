@@ -1,12 +1,13 @@
 //! Of the projection chosen: a quantity over the snapshots, and the singular values.
 
+use compacter_tui::table;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use super::paint::{bars, write};
 use super::quantity::{Quantity, short, short_or};
 use super::slow::rank;
-use super::snapshot::{Snapshot, factors, say, why};
+use super::snapshot::{self, Snapshot, factors, say, why};
 use crate::screen::keys::{Id, Place};
 use crate::screen::panel::{Answer, Context, Format, Hand, Panel};
 use crate::screen::seen::Seen;
@@ -78,32 +79,14 @@ impl Panel for Trend {
     }
 
     fn on(&mut self, id: Id, hand: &mut Hand<'_>) -> Answer {
-        match id {
-            Id::Quantity => {
-                self.quantity = self.quantity.next();
-                Answer::Done
-            }
-            Id::Copy => {
-                let snapshot = Snapshot::newest(&hand.seen, hand.shared);
-                let value = snapshot.and_then(|s| self.quantity.of(s.projection()));
-                value.map_or_else(
-                    || Answer::Told("it was not measured".to_owned()),
-                    |value| Answer::Copy(value.to_string()),
-                )
-            }
-            _ => Answer::Ignored,
-        }
+        snapshot::chosen(&mut self.quantity, id, hand)
     }
 
     fn export(&self, format: Format, context: &Context<'_>) -> Option<String> {
         let snapshot = Snapshot::newest(&context.seen, context.shared)?;
         let rows = self.values(&context.seen, &snapshot).into_iter();
-        let rows = rows.map(|(step, value)| {
-            let value = value.map_or_else(String::new, |x| x.to_string());
-            format!("{step},{value}\n")
-        });
-        let head = "step,value\n".to_owned();
-        (format == Format::Csv).then(|| std::iter::once(head).chain(rows).collect())
+        let rows = rows.map(|(step, value)| [step.to_string(), table::number(value)]);
+        (format == Format::Csv).then(|| table::csv(["step", "value"], rows))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use compacter_tui::table;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -12,6 +13,7 @@ use super::quantity::{Quantity, place};
 use super::snapshot::{Snapshot, say, why};
 use crate::screen::keys::{Id, Place};
 use crate::screen::panel::{Answer, Context, Format, Hand, Panel};
+use crate::screen::scroll;
 use crate::screen::theme::Theme;
 
 /// The table of projections.
@@ -117,21 +119,21 @@ impl Panel for Projections {
         let rows = self.rows(&snapshot, hand.theme);
         let here = rows.iter().position(|at| *at == snapshot.chosen);
         let (count, here) = (rows.len(), here.unwrap_or(0));
-        let page = usize::from(hand.room.height.max(3) - 2);
         let next = match id {
-            Id::Up => here.saturating_sub(1),
-            Id::Down => here + 1,
-            Id::WheelUp => here.saturating_sub(3),
-            Id::WheelDown => here + 3,
-            Id::PageUp => here.saturating_sub(page),
-            Id::PageDown => here + page,
-            Id::First => 0,
-            Id::Last => count,
-            Id::NextMatch => (here + 1) % count.max(1),
-            Id::PreviousMatch => (here + count.max(1) - 1) % count.max(1),
-            _ => return Answer::Ignored,
+            Id::NextMatch => Some((here + 1) % count.max(1)),
+            Id::PreviousMatch => Some((here + count.max(1) - 1) % count.max(1)),
+            // The first line is the head.
+            _ => scroll::moved(
+                id,
+                here,
+                count.saturating_sub(1),
+                hand.room.height.saturating_sub(1),
+            ),
         };
-        if let Some(at) = rows.get(next.min(count.saturating_sub(1))) {
+        let Some(next) = next else {
+            return Answer::Ignored;
+        };
+        if let Some(at) = rows.get(next) {
             hand.shared.projection = *at;
         }
         Answer::Done
@@ -248,19 +250,24 @@ impl<'a> Table<'a> {
 }
 
 fn csv(snapshot: &Snapshot<'_>, rows: &[usize]) -> String {
-    let head = "name,norm,drift,change,gradient_norm,effective_rank\n".to_owned();
     let rows = rows.iter().map(|at| {
         let projection = &snapshot.factors.projections[*at];
-        let number = |value: Option<f64>| value.map_or_else(String::new, |x| x.to_string());
-        format!(
-            "\"{}\",{},{},{},{},{}\n",
-            projection.name.replace('"', "\"\""),
-            projection.norm,
-            projection.drift,
-            number(projection.change),
-            number(projection.gradient_norm),
-            number(projection.effective_rank),
-        )
+        [
+            table::name(&projection.name),
+            projection.norm.to_string(),
+            projection.drift.to_string(),
+            table::number(projection.change),
+            table::number(projection.gradient_norm),
+            table::number(projection.effective_rank),
+        ]
     });
-    std::iter::once(head).chain(rows).collect()
+    let head = [
+        "name",
+        "norm",
+        "drift",
+        "change",
+        "gradient_norm",
+        "effective_rank",
+    ];
+    table::csv(head, rows)
 }

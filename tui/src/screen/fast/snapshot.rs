@@ -11,8 +11,9 @@ use ratatui::layout::Rect;
 use ratatui::widgets::{Paragraph, Wrap};
 
 use super::decoded::{Decoded, Parts};
-use super::quantity;
-use crate::screen::panel::Context;
+use super::quantity::{self, Quantity};
+use crate::screen::keys::Id;
+use crate::screen::panel::{Answer, Context, Hand};
 use crate::screen::seen::Seen;
 use crate::screen::shared::Shared;
 use crate::screen::theme::Theme;
@@ -61,6 +62,25 @@ impl<'a> Snapshot<'a> {
             SlowPart::Slow(at) => self.factors.slow.get(at).map(|slow| (at, slow)),
             SlowPart::Scale(_) => None,
         }
+    }
+}
+
+/// What a panel of one quantity does: shows another, or copies that of the projection chosen.
+pub(crate) fn chosen(quantity: &mut Quantity, id: Id, hand: &Hand<'_>) -> Answer {
+    match id {
+        Id::Quantity => {
+            *quantity = quantity.next();
+            Answer::Done
+        }
+        Id::Copy => {
+            let snapshot = Snapshot::newest(&hand.seen, hand.shared);
+            let value = snapshot.and_then(|s| quantity.of(s.projection()));
+            value.map_or_else(
+                || Answer::Told("it was not measured".to_owned()),
+                |value| Answer::Copy(value.to_string()),
+            )
+        }
+        _ => Answer::Ignored,
     }
 }
 

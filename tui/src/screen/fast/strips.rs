@@ -10,7 +10,7 @@ use ratatui::style::Modifier;
 
 use super::paint::write;
 use super::quantity::{Quantity, place, row, short, stack};
-use super::snapshot::{Snapshot, factors, say, why};
+use super::snapshot::{self, Snapshot, factors, say, why};
 use crate::screen::heat::Heat;
 use crate::screen::keys::{Id, Place};
 use crate::screen::panel::{Answer, Context, Hand, Panel};
@@ -203,21 +203,7 @@ impl Panel for Strips {
     }
 
     fn on(&mut self, id: Id, hand: &mut Hand<'_>) -> Answer {
-        match id {
-            Id::Quantity => {
-                self.quantity = self.quantity.next();
-                Answer::Done
-            }
-            Id::Copy => {
-                let snapshot = Snapshot::newest(&hand.seen, hand.shared);
-                let value = snapshot.and_then(|s| self.quantity.of(s.projection()));
-                value.map_or_else(
-                    || Answer::Told("it was not measured".to_owned()),
-                    |value| Answer::Copy(value.to_string()),
-                )
-            }
-            _ => Answer::Ignored,
-        }
+        snapshot::chosen(&mut self.quantity, id, hand)
     }
 
     fn click(&mut self, column: u16, line: u16, hand: &mut Hand<'_>) -> Answer {

@@ -11,14 +11,13 @@ mod sum;
 mod tests;
 
 use std::cell::RefCell;
-use std::fmt::Write;
 
+use compacter_tui::table;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
 
-use super::cells::quoted;
 use super::keys::{Id, Place};
 use super::panel::{Answer, Context, Format, Hand, Panel};
 use super::theme::Theme;
@@ -178,15 +177,18 @@ impl Panel for Params {
 
     fn export(&self, format: Format, context: &Context<'_>) -> Option<String> {
         let sum = sum(context).filter(|_| format == Format::Csv)?;
-        let mut text = "group,formula,parameters,percent_of_model,sum\n".to_owned();
-        for term in &sum.terms {
+        let head = ["group", "formula", "parameters", "percent_of_model", "sum"];
+        let rows = sum.terms.iter().map(|term| {
             let percent = 100.0 * term.count as f64 / sum.total.max(1) as f64;
-            let total = term.sum.map_or(String::new(), |sum| sum.to_string());
-            let (name, formula) = (quoted(&term.name), quoted(&term.formula));
-            // Writing to a string cannot fail.
-            let _ok = writeln!(text, "{name},{formula},{},{percent},{total}", term.count);
-        }
-        Some(text)
+            [
+                table::name(&term.name),
+                table::name(&term.formula),
+                term.count.to_string(),
+                percent.to_string(),
+                term.sum.map_or_else(String::new, |sum| sum.to_string()),
+            ]
+        });
+        Some(table::csv(head, rows))
     }
 }
 
@@ -315,15 +317,15 @@ impl Panel for Compared {
         }
         self.with(config, |methods| {
             let methods = methods.as_ref().ok()?;
-            let mut text = "method,trainable,model\n".to_owned();
-            for method in &methods.rows {
-                let count = method
-                    .trains
-                    .as_ref()
-                    .map_or(String::new(), usize::to_string);
-                let _ok = writeln!(text, "{},{count},{}", method.name, methods.total);
-            }
-            Some(text)
+            let rows = methods.rows.iter().map(|method| {
+                let count = method.trains.as_ref();
+                [
+                    method.name.to_owned(),
+                    count.map_or_else(|_| String::new(), usize::to_string),
+                    methods.total.to_string(),
+                ]
+            });
+            Some(table::csv(["method", "trainable", "model"], rows))
         })
     }
 }

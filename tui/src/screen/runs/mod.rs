@@ -18,16 +18,18 @@ mod tests;
 
 use std::path::PathBuf;
 
+use compacter_tui::table as cells;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
+use self::table::Table;
 use super::keys::{Id, Place};
 use super::panel::{Answer, Context, Format, Hand, Panel};
+use super::scroll;
 use entry::Entry;
 use filter::{FIELDS, Filter};
 use order::Order;
-use table::Table;
 
 pub(crate) use others::{Others, Overlaid};
 
@@ -63,11 +65,13 @@ impl Runs {
         chosen.or_else(watched).unwrap_or(0)
     }
 
-    /// Chooses another row.
-    fn go(&mut self, to: impl FnOnce(usize, usize) -> usize, others: &Others) -> Answer {
+    /// Chooses another row, if `to` leads to one from the chosen and the last.
+    fn go(&mut self, to: impl FnOnce(usize, usize) -> Option<usize>, others: &Others) -> Answer {
         let shown = self.shown(others);
         let last = shown.len().saturating_sub(1);
-        let to = to(self.at(&shown, others), last).min(last);
+        let Some(to) = to(self.at(&shown, others), last) else {
+            return Answer::Ignored;
+        };
         self.chosen = shown.get(to).map(|entry| entry.path.clone());
         Answer::Done
     }
@@ -167,22 +171,15 @@ impl Panel for Runs {
 
     fn on(&mut self, id: Id, hand: &mut Hand<'_>) -> Answer {
         let others = &mut hand.shared.others;
-        let page = usize::from(hand.room.height.max(3) - 2);
+        // The first line is the head.
+        let page = hand.room.height.saturating_sub(1);
         match id {
-            Id::Up => self.go(|at, _| at.saturating_sub(1), others),
-            Id::Down => self.go(|at, _| at + 1, others),
-            Id::WheelUp => self.go(|at, _| at.saturating_sub(3), others),
-            Id::WheelDown => self.go(|at, _| at + 3, others),
-            Id::PageUp => self.go(|at, _| at.saturating_sub(page), others),
-            Id::PageDown => self.go(|at, _| at + page, others),
-            Id::First => self.go(|_, _| 0, others),
-            Id::Last => self.go(|_, last| last, others),
             Id::Sort => {
                 self.order = self.order.next();
                 Answer::Told(format!("sorted by {}", self.order.word()))
             }
             Id::Open | Id::Fork | Id::Copy | Id::Select | Id::Pin => self.act(id, others),
-            _ => Answer::Ignored,
+            _ => self.go(|at, last| scroll::moved(id, at, last, page), others),
         }
     }
 
@@ -203,32 +200,44 @@ impl Panel for Runs {
         let Some(row) = usize::from(row).checked_sub(1).filter(|row| *row < rows) else {
             return Answer::Done;
         };
-        self.go(|at, _| first(at, rows) + row, others)
+        self.go(|at, last| Some((first(at, rows) + row).min(last)), others)
     }
 
     fn export(&self, format: Format, context: &Context<'_>) -> Option<String> {
         if format != Format::Csv {
             return None;
         }
-        let mut text = "run,state,step,total,loss,metric,value,best,trained_percent,method,learning_rate,edits\n".to_owned();
-        for e in self.shown(&context.shared.others) {
-            let number = |value: Option<f64>| value.map_or(String::new(), |x| x.to_string());
-            let fields = [
-                super::cells::quoted(&e.name),
-                e.stand.word().to_lowercase(),
-                e.step.to_string(),
-                e.total.to_string(),
-                number(e.loss()),
-                super::cells::quoted(&e.metric),
-                number(e.newest()),
-                number(e.best),
-                number(e.trained),
-                e.set.method.clone(),
-                number(e.set.rate),
-                e.edits.to_string(),
-            ];
-            text += &(fields.join(",") + "\n");
-        }
-        Some(text)
+        let head = [
+            "run",
+            "state",
+            "step",
+            "total",
+            "loss",
+            "metric",
+            "value",
+            "best",
+            "trained_percent",
+            "method",
+            "learning_rate",
+            "edits",
+        ];
+        let shown = self.shown(&context.shared.others);
+        let rows = shown.into_iter().map(|entry| {
+            [
+                cells::name(&entry.name),
+                entry.stand.word().to_lowercase(),
+                entry.step.to_string(),
+                entry.total.to_string(),
+                cells::number(entry.loss()),
+                cells::name(&entry.metric),
+                cells::number(entry.newest()),
+                cells::number(entry.best),
+                cells::number(entry.trained),
+                entry.set.method.clone(),
+                cells::number(entry.set.rate),
+                entry.edits.to_string(),
+            ]
+        });
+        Some(cells::csv(head, rows))
     }
 }

@@ -8,15 +8,14 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use compacter_core::run::RunFolder;
+use compacter_tui::chart::LINE_MARKERS;
 use compacter_tui::run_view::{Change, RunView, Source};
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 
 use super::entry::{Entry, plain};
 
-/// Markers of the watched run and of those overlaid, as the curves have them.
-pub(crate) const MARKERS: [(&str, &str); 4] = [("●", "*"), ("◆", "o"), ("■", "#"), ("▲", "^")];
-/// Runs that can be overlaid.
-const MOST: usize = MARKERS.len() - 1;
+/// Runs that can be overlaid: each, and the watched one, has a marker of its own.
+const MOST: usize = LINE_MARKERS - 1;
 /// Seconds between two looks at the folder.
 const REFRESH: f64 = 3.0;
 
@@ -175,7 +174,7 @@ impl Others {
         self.entries.iter().find(|entry| entry.path == *baseline)
     }
 
-    /// Place in [`MARKERS`] of a run with curves.
+    /// Number of the marker of a run with curves, which its curves have too.
     pub(crate) fn marker(&self, run: &Path) -> Option<usize> {
         if run == self.watched {
             return Some(0);

@@ -4,7 +4,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::entry::Entry;
-use super::others::{MARKERS, Others};
+use super::others::Others;
 use crate::screen::seen::Stand;
 use crate::screen::theme::Theme;
 
@@ -115,8 +115,7 @@ impl<'a> Table<'a> {
 
     fn marker(&self, entry: &Entry) -> (&'static str, Style) {
         if let Some(at) = self.others.marker(&entry.path) {
-            let (unicode, ascii) = MARKERS[at.min(MARKERS.len() - 1)];
-            return (self.theme.glyph(unicode, ascii), self.theme.strong());
+            return (self.theme.glyphs.line_marker(at), self.theme.strong());
         }
         match entry.stand {
             Stand::Failed | Stand::Lost => (self.theme.glyph("✗", "x"), self.theme.bad()),

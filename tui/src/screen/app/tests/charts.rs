@@ -1,6 +1,5 @@
 //! Charts on the screen: keys, clicks, pictures, styles.
 
-use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::KeyModifiers;
 use ratatui::style::{Color, Modifier};
 
@@ -25,12 +24,6 @@ fn bench() -> Bench {
     bench
 }
 
-fn buffer(bench: &mut Bench, width: u16, height: u16) -> Buffer {
-    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| draw(frame, &mut bench.app)).unwrap();
-    terminal.backend().buffer().clone()
-}
-
 #[test]
 fn the_grid_fits_every_size() {
     for (width, height) in [(80, 24), (120, 40), (200, 60)] {
@@ -40,7 +33,7 @@ fn the_grid_fits_every_size() {
             &format!("charts-{width}x{height}"),
             &bench.picture(width, height),
         );
-        let drawn = buffer(&mut bench, width, height);
+        let drawn = bench.buffer(width, height);
         let chosen = drawn
             .content
             .iter()
@@ -101,7 +94,7 @@ fn inspecting_looks_as_expected() {
     assert!(bench.app.toast.is_some());
     bench.press("\x1blllyx");
     assert_looks_like("overview-inspect", &bench.picture(120, 40));
-    let drawn = buffer(&mut bench, 120, 40);
+    let drawn = bench.buffer(120, 40);
     let cross = drawn
         .content
         .iter()
@@ -189,7 +182,7 @@ fn themes_draw_the_loss_in_styles_of_their_own() {
     let styles = [Tone::Auto, Tone::Dark, Tone::Light, Tone::Mono].map(|tone| {
         let mut bench = bench();
         bench.app.theme = with(tone, &[("LANG", "C.UTF-8"), ("TERM", "xterm-256color")]);
-        let drawn = buffer(&mut bench, 80, 24);
+        let drawn = bench.buffer(80, 24);
         let curve = drawn.content.iter().find(|cell| {
             ('\u{2801}'..='\u{28ff}').contains(&cell.symbol().chars().next().unwrap())
         });

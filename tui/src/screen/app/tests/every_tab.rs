@@ -34,12 +34,6 @@ impl Bench {
         bench.app.shared.others.settle(now);
         bench
     }
-
-    fn buffer(&mut self, width: u16, height: u16) -> Buffer {
-        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        terminal.draw(|frame| draw(frame, &mut self.app)).unwrap();
-        terminal.backend().buffer().clone()
-    }
 }
 
 #[test]

@@ -41,12 +41,6 @@ fn spoilt(spoil: impl FnOnce(&mut Factors)) -> Bench {
     bench
 }
 
-fn buffer(bench: &mut Bench, width: u16, height: u16) -> Buffer {
-    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| draw(frame, &mut bench.app)).unwrap();
-    terminal.backend().buffer().clone()
-}
-
 #[test]
 fn each_size_shows_the_factors_that_fit() {
     for (name, width, height) in [
@@ -74,7 +68,7 @@ fn no_two_themes_draw_factors_alike() {
     let drawn = themes.map(|tone| {
         let mut bench = with_snapshots();
         bench.app.theme = with(tone, &colours);
-        buffer(&mut bench, 120, 40)
+        bench.buffer(120, 40)
     });
     for (at, one) in drawn.iter().enumerate() {
         for other in &drawn[at + 1..] {
@@ -92,9 +86,9 @@ fn the_row_chosen_is_reversed_and_moves() {
         let here = |y: &u16| buffer[(3, *y)].modifier.contains(Modifier::REVERSED);
         (0..40).find(here)
     };
-    let first = row(&buffer(&mut bench, 120, 40));
+    let first = row(&bench.buffer(120, 40));
     bench.press("jj");
-    let third = row(&buffer(&mut bench, 120, 40));
+    let third = row(&bench.buffer(120, 40));
     assert_eq!(
         (first, third, bench.app.shared.projection),
         (Some(4), Some(6), 2)
@@ -154,7 +148,7 @@ fn a_record_that_anybody_wrote_harms_nothing() {
         for keys in ["", "\tv", "\tjv", "\t\tv", "\tv", "z", "z1"] {
             bench.press(keys);
             for (width, height) in sizes {
-                let drawn = buffer(bench, width, height);
+                let drawn = bench.buffer(width, height);
                 let mut symbols = drawn.content.iter().map(Cell::symbol);
                 assert!(!symbols.any(|symbol| symbol.contains(char::is_control)));
             }
