@@ -7,5 +7,6 @@
 pub mod gradient;
 pub mod parity;
 pub mod program;
+pub mod reference;
 pub mod runs;
 pub mod terminal;

@@ -1,13 +1,9 @@
 //! A run that was killed and resumed computes what an uninterrupted one does.
 
-use compacter_core::cancel::CancelToken;
-use compacter_core::config::RunConfig;
-use compacter_core::event::{Bus, Event, Kind, Sink};
-use compacter_core::run::Start;
+use compacter_core::event::Kind;
 use compacter_core::train::Outcome;
-use compacter_core::train::control::{Command, Control, ControlHandle};
-use compacter_core::train::session::{Connections, Session};
 use compacter_tests::program;
+use compacter_tests::reference::{Edit, uninterrupted};
 use compacter_tests::runs::{Lab, NAME, assert_same, computed, draws, trained};
 
 /// Settings under which everything that a checkpoint must hold matters: dropout, gradients
@@ -29,44 +25,6 @@ factors_every = 4
 [eval]
 every = 9"
     )
-}
-
-/// Makes the same edit at the same step, without a process in between.
-struct EditAt {
-    step: u64,
-    config: RunConfig,
-    handle: ControlHandle,
-}
-
-impl Sink for EditAt {
-    fn event(&mut self, event: &Event) -> compacter_core::Result<()> {
-        if matches!(event.kind, Kind::Step(_)) && event.step == self.step {
-            let command = Command::Apply(Box::new(self.config.clone()));
-            self.handle.send(command)?;
-        }
-        Ok(())
-    }
-}
-
-/// Trains a lab's configuration in this process, with one edit after the step given.
-fn uninterrupted(lab: &Lab, step: u64, edited: RunConfig) {
-    let control = Control::default();
-    let edit = EditAt {
-        step,
-        config: edited,
-        handle: control.handle(),
-    };
-    let connections = Connections {
-        bus: Bus::new(NAME).with(edit),
-        control,
-        cancel: CancelToken::default(),
-    };
-    let session = Session::open(lab.config(), Start::New, connections);
-    let Ok(Session::Ready(mut trainer, _lock)) = session else {
-        panic!("{session:?}");
-    };
-    let outcome = trainer.run();
-    assert!(matches!(outcome, Ok(Outcome::Finished(_))), "{outcome:?}");
 }
 
 /// Kills a process of the lab's run as soon as it has done the step.
@@ -112,11 +70,12 @@ fn killed_ten_times(threads: usize) {
     assert!(last.stdout.contains("resumed from step"), "{}", last.stdout);
 
     let reference = Lab::new(&settings(threads));
-    uninterrupted(&reference, edited_at, {
-        let mut edited = lab.config();
-        edited.output = reference.config().output;
-        edited
-    });
+    let edit = Edit {
+        step: edited_at,
+        config: lab.config(),
+    };
+    let outcome = uninterrupted(&reference, edit, None);
+    assert!(matches!(outcome, Outcome::Finished(_)), "{outcome:?}");
     let (found, expected) = (lab.run(NAME), reference.run(NAME));
     assert_same(&computed(&found), &computed(&expected));
     assert_eq!(trained(&found), trained(&expected));

@@ -84,23 +84,48 @@ impl Ears {
 /// The events, while it is held.
 struct Listening {
     watcher: RecommendedWatcher,
-    /// Folders that are not there yet: a new run's own is made after the watch begins.
-    missing: Vec<PathBuf>,
+    /// Folders that are not there yet, a new run's own is made after the watch begins; and
+    /// the folder that is watched for each to appear in.
+    missing: Vec<(PathBuf, Option<PathBuf>)>,
 }
 
 impl Listening {
     /// Watches what has appeared. Before that, looking finds what happens there.
     fn catch_up(&mut self) {
         let watcher = &mut self.watcher;
-        self.missing.retain(|folder| {
-            if !folder.exists() {
-                return true;
+        self.missing.retain_mut(|(folder, nearest)| {
+            // Again after each, for what has appeared since.
+            while !folder.exists() {
+                let found = folder
+                    .ancestors()
+                    .map(or_here)
+                    .find(|folder| folder.exists());
+                if found == nearest.as_deref() {
+                    return true;
+                }
+                *nearest = found.map(Path::to_path_buf);
+                if let Some(nearest) = nearest {
+                    watch(watcher, nearest);
+                }
             }
-            if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
-                tell_unwatched(folder, &error);
-            }
+            watch(watcher, folder);
             false
         });
+    }
+}
+
+fn watch(watcher: &mut RecommendedWatcher, folder: &Path) {
+    if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
+        tell_unwatched(folder, &error);
+    }
+}
+
+/// A path by which a folder can be opened: the parent of a bare name is empty.
+fn or_here(folder: &Path) -> &Path {
+    if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
     }
 }
 
@@ -119,6 +144,11 @@ fn listen(paths: &[PathBuf], closed: &[Closed], wake: Sender<()>) -> Option<List
         .zip(closed.iter().cloned())
         .collect();
     let folders = Places::of(paths).folders;
+    let awaited: Vec<OsString> = folders
+        .iter()
+        .filter(|folder| !folder.exists())
+        .flat_map(|folder| folder.iter().map(OsString::from))
+        .collect();
     let handler = move |event: notify::Result<Event>| {
         let concerns = match &event {
             Ok(event) => {
@@ -127,7 +157,8 @@ fn listen(paths: &[PathBuf], closed: &[Closed], wake: Sender<()>) -> Option<List
                 for closed in &concerned {
                     closed.hear(event.kind);
                 }
-                !concerned.is_empty() && is_change(event.kind)
+                let concerned = !concerned.is_empty() || concerns(event, &awaited);
+                concerned && is_change(event.kind)
             }
             // Lost events: look, to be sure.
             Err(_) => true,
@@ -142,7 +173,7 @@ fn listen(paths: &[PathBuf], closed: &[Closed], wake: Sender<()>) -> Option<List
         .ok()?;
     let mut listening = Listening {
         watcher,
-        missing: folders,
+        missing: folders.into_iter().map(|folder| (folder, None)).collect(),
     };
     listening.catch_up();
     Some(listening)
@@ -171,10 +202,7 @@ impl Places {
         let targets = paths.iter().filter_map(|path| path.canonicalize().ok());
         let (mut folders, mut names) = (Vec::new(), Vec::new());
         for path in paths.iter().cloned().chain(targets) {
-            let folder = match path.parent() {
-                Some(folder) if !folder.as_os_str().is_empty() => folder,
-                _ => Path::new("."),
-            };
+            let folder = or_here(path.parent().unwrap_or(Path::new("")));
             folders.push(folder.to_path_buf());
             names.extend(path.file_name().map(OsString::from));
         }
