@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! event ─▶ config ─▶ hub ─▶ data ─▶ ops ─▶ model ─▶ peft ─▶ run ─▶ train
+//!   └──▶ view                        what whoever watches a run knows of it
 //! ```
 //!
 //! `event` stands first because it is vocabulary: the trainer sends events last, but a
@@ -27,5 +28,6 @@ pub mod peft;
 pub mod random;
 pub mod run;
 pub mod train;
+pub mod view;
 
 pub use error::{Error, Result};

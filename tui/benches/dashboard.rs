@@ -11,8 +11,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use compacter_core::event::{Event, Kind, SCHEMA, Started, Step};
+use compacter_core::view::{RunView, Series, Source};
 use compacter_tui::chart::{Chart, ChartStyle, CurveKind, Glyphs, Outliers, YAxis};
-use compacter_tui::run_view::{RunView, Series, Source};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 

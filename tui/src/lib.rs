@@ -1,8 +1,7 @@
-//! What the `compacter` program's screens are made of: what is known of a run, and its charts.
+//! What the `compacter` program's screens are made of: charts and tables of a run.
 //!
 //! | folder      | what                                                          |
 //! |-------------|---------------------------------------------------------------|
-//! | `run_view/` | what a viewer knows of a run, read from its record            |
 //! | `chart/`    | draws series as curves, on the terminal and to files          |
 //! | `table.rs`  | tables as CSV                                                 |
 //!
@@ -11,5 +10,4 @@
 #![warn(missing_docs)]
 
 pub mod chart;
-pub mod run_view;
 pub mod table;

@@ -2,7 +2,7 @@
 
 use ratatui::buffer::Buffer;
 
-use crate::run_view::Axis;
+use compacter_core::view::Axis;
 
 use super::label;
 use super::picture::{Nearest, Picture};

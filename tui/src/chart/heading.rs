@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use crate::run_view::Axis;
+use compacter_core::view::Axis;
 
 use super::label::plain;
 use super::picture::Picture;

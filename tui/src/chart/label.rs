@@ -1,6 +1,6 @@
 //! Numbers on the axes: short, and no two alike that are not.
 
-use crate::run_view::Axis;
+use compacter_core::view::Axis;
 
 use super::scale::Scale;
 use super::spec::YAxis;

@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::run_view::Smoothed;
+use compacter_core::view::Smoothed;
 
 use super::spec::{Chart, Curve, CurveKind};
 

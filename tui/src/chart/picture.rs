@@ -1,6 +1,6 @@
 //! The curves of a chart, cut to its window and to so many columns.
 
-use crate::run_view::{Column, Smoothed};
+use compacter_core::view::{Column, Smoothed};
 
 use super::scale::Scale;
 use super::spec::{Chart, Curve, CurveKind, Outliers};

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use crate::run_view::MarkKind;
+use compacter_core::view::MarkKind;
 
 use super::dots::Dots;
 use super::picture::{Picture, Trace};

@@ -1,6 +1,6 @@
 //! What is to be drawn, and how.
 
-use crate::run_view::{Axes, Axis, MarkKind, RunView, Series};
+use compacter_core::view::{Axes, Axis, MarkKind, RunView, Series};
 
 use super::style::ChartStyle;
 use super::window::Window;
@@ -62,7 +62,7 @@ pub struct Chart<'a> {
     pub window: Window,
     /// What is on the y axis.
     pub y: YAxis,
-    /// How much of the past a smoothed line keeps, of [`crate::run_view::SMOOTHING`].
+    /// How much of the past a smoothed line keeps, of [`compacter_core::view::SMOOTHING`].
     pub smoothing: f64,
     /// What becomes of extremes.
     pub outliers: Outliers,

@@ -2,7 +2,7 @@
 
 use ratatui::style::{Modifier, Style};
 
-use crate::run_view::MarkKind;
+use compacter_core::view::MarkKind;
 
 /// The characters that a chart is drawn with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;
 
 use super::*;
-use crate::run_view::{Axis, RunView};
+use compacter_core::view::{Axis, RunView};
 
 fn event(step: u64, kind: Kind) -> Event {
     Event {

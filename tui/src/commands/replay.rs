@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use compacter_core::run::RunFolder;
+use compacter_core::view::Source;
 use compacter_core::{Error, Result, embedded};
-use compacter_tui::run_view::Source;
 use tempfile::TempDir;
 
 use super::watch;

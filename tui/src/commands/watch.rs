@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 use compacter_core::event::replay::{Follow, Update};
 use compacter_core::event::{Event, Kind, Sink};
 use compacter_core::run::RunFolder;
+use compacter_core::view::Source;
 use compacter_core::{Error, Result};
-use compacter_tui::run_view::Source;
 
 use crate::Exit;
 use crate::args::Watch;

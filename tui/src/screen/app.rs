@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use compacter_core::Result;
 use compacter_core::run::RunFolder;
-use compacter_tui::run_view::{Change, RunView, Source};
+use compacter_core::view::{Change, RunView, Source};
 use ratatui::layout::{Rect, Size};
 
 use super::keys::{self, Id, Key, Place, asked};

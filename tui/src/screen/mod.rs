@@ -1,7 +1,7 @@
 //! The dashboard: a run as its folder tells it, on a terminal.
 //!
 //! ```text
-//! record ─▶ run_view ─▶ app ─▶ panels ─▶ draw ─▶ terminal
+//! record ─▶ view ─▶ app ─▶ panels ─▶ draw ─▶ terminal
 //! keys, mouse, signals ─▶ input ─▶ app ─▶ wishes ─▶ show ─▶ { steer, process, editor, shell }
 //! ```
 //!

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use compacter_tui::run_view::{EvalPoint, RunView, Status};
+use compacter_core::view::{EvalPoint, RunView, Status};
 
 /// A run as it is drawn.
 #[derive(Debug, Clone, Copy)]

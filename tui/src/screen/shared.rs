@@ -1,7 +1,7 @@
 //! What panels have in common: what is chosen in one is shown by the others.
 
+use compacter_core::view::Axis;
 use compacter_tui::chart::Window;
-use compacter_tui::run_view::Axis;
 
 use super::runs::{Others, Overlaid};
 
@@ -32,7 +32,7 @@ pub(crate) struct Charting {
     pub(crate) axis: Axis,
     /// What part of it.
     pub(crate) window: Window,
-    /// Place of the smoothing in [`compacter_tui::run_view::SMOOTHING`].
+    /// Place of the smoothing in [`compacter_core::view::SMOOTHING`].
     pub(crate) smoothing: usize,
     /// Whether the y axis is logarithmic.
     pub(crate) logarithmic: bool,

@@ -11,8 +11,8 @@ use std::io::{self, Write, stdout};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use compacter_core::run::RunFolder;
+use compacter_core::view::Source;
 use compacter_core::{Error, Result};
-use compacter_tui::run_view::Source;
 use crossbeam_channel::RecvTimeoutError;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event::{DisableMouseCapture, EnableMouseCapture};

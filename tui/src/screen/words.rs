@@ -9,7 +9,7 @@ use chrono::TimeZone;
 // Pictures in the repository do not depend on where they are drawn.
 #[cfg(test)]
 use chrono::Utc as Zone;
-use compacter_tui::run_view::{EvalPoint, Severity};
+use compacter_core::view::{EvalPoint, Severity};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -264,7 +264,7 @@ pub(crate) fn time_of_day(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use compacter_core::event::Kind;
-    use compacter_tui::run_view::RunView;
+    use compacter_core::view::RunView;
     use ratatui::layout::Size;
 
     use super::*;

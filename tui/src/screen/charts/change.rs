@@ -1,7 +1,7 @@
 //! What keys make of how curves are shown.
 
+use compacter_core::view::{Axes, Axis, RunView, SMOOTHING};
 use compacter_tui::chart::{Chart, Picture, value_in_full};
-use compacter_tui::run_view::{Axes, Axis, RunView, SMOOTHING};
 use ratatui::layout::{Rect, Size};
 
 use super::scene::span;

@@ -1,7 +1,7 @@
 //! The panel of all charts: one for each scalar of the run, in a grid that fits.
 
+use compacter_core::view::RunView;
 use compacter_tui::chart::{csv, svg};
-use compacter_tui::run_view::RunView;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect, Size};
 use ratatui::text::Line;

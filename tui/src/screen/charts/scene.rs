@@ -1,7 +1,7 @@
 //! From a run, and those laid over it, to a chart.
 
+use compacter_core::view::{Axis, RunView, SMOOTHING, Scalars};
 use compacter_tui::chart::{Chart, ChartStyle, CurveKind, Outliers, Picture, YAxis};
-use compacter_tui::run_view::{Axis, RunView, SMOOTHING, Scalars};
 use ratatui::layout::Rect;
 
 use super::Overlaid;

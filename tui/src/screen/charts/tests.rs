@@ -1,15 +1,15 @@
 //! Charts of several runs, files, and panels without a screen around them.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use compacter_core::view::SMOOTHING;
 use compacter_tui::chart::Chart;
-use compacter_tui::run_view::SMOOTHING;
 use ratatui::Frame;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 
-use compacter_tui::run_view::RunView;
+use compacter_core::view::RunView;
 
 use super::scene::{Scene, style};
 use super::*;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use compacter_core::config::Effect;
-use compacter_tui::run_view::RunView;
+use compacter_core::view::RunView;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 

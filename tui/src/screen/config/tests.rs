@@ -1,5 +1,5 @@
 use compacter_core::event::{Change, ConfigApplied, Kind, Refusal, Started};
-use compacter_tui::run_view::RunView;
+use compacter_core::view::RunView;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::{Color, Modifier};

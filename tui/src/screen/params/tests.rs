@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use compacter_core::event::{Group, Kind, Started};
-use compacter_tui::run_view::RunView;
+use compacter_core::view::RunView;
 
 use super::*;
 use crate::screen::seen::tests::{event, seen};

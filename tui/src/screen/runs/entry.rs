@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use compacter_core::config::RunConfig;
 use compacter_core::run::{Checkpoint, RunFolder, State};
-use compacter_tui::run_view::{RunView, Status, glimpse};
+use compacter_core::view::{RunView, Status, glimpse};
 
 use crate::screen::process::{Life, Trainer};
 use crate::screen::seen::{Seen, Stand};

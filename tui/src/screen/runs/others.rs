@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use compacter_core::run::RunFolder;
+use compacter_core::view::{Change, RunView, Source};
 use compacter_tui::chart::LINE_MARKERS;
-use compacter_tui::run_view::{Change, RunView, Source};
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 
 use super::entry::{Entry, plain};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use compacter_core::Result;
 use compacter_core::run::RunFolder;
-use compacter_tui::run_view::Source;
+use compacter_core::view::Source;
 
 use super::{Screen, wall_clock};
 use crate::commands::fork::free_name;

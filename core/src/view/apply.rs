@@ -1,12 +1,12 @@
 //! How each event changes what is known of a run.
 //!
-//! The rules of what becomes void are those of [`compacter_core::event::History`]: after
+//! The rules of what becomes void are those of [`crate::event::History`]: after
 //! `Resumed { from_step }` the later steps, and an edit replaces those of its version and
 //! later ones.
 
 use std::collections::BTreeMap;
 
-use compacter_core::event::{ConfigApplied, Ending, Eval, Event, Kind, Step};
+use crate::event::{ConfigApplied, Ending, Eval, Event, Kind, Step};
 
 use super::axes::Moment;
 use super::status::Status;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use compacter_core::event::Ending;
+use crate::event::Ending;
 
 use super::smooth::Ema;
 

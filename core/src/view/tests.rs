@@ -7,9 +7,7 @@ mod shown;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use compacter_core::event::{
-    Change as Changed, ConfigApplied, Eval, Event, Kind, SCHEMA, Started, Step,
-};
+use crate::event::{Change as Changed, ConfigApplied, Eval, Event, Kind, SCHEMA, Started, Step};
 
 use super::*;
 

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use compacter_core::event::{Event, Kind};
-use compacter_core::{Error, Result};
+use crate::event::{Event, Kind};
+use crate::{Error, Result};
 
 use super::view::RunView;
 

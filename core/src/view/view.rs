@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use compacter_core::event::{Change, Event, Refusal, Started, Step};
+use crate::event::{Change, Event, Refusal, Started, Step};
 
 use super::axes::Axes;
 use super::log::Log;

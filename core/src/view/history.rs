@@ -11,9 +11,9 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use compacter_core::Result;
-use compacter_core::event::tail::{Found, Line, Tail};
-use compacter_core::event::{Event, Kind};
+use crate::Result;
+use crate::event::tail::{Found, Line, Tail};
+use crate::event::{Event, Kind};
 
 use super::view::RunView;
 
@@ -39,7 +39,7 @@ pub(super) struct History {
 /// Reads the lines of a record that end at byte `upto` or before.
 ///
 /// # Errors
-/// [`compacter_core::Error::Io`] when the file cannot be read.
+/// [`crate::Error::Io`] when the file cannot be read.
 pub(super) fn read(path: &Path, upto: u64, progress: &Progress) -> Result<History> {
     let voids = Voids::find(path, upto)?;
     let mut history = History {

@@ -1,7 +1,7 @@
 //! What a view knows after some events, and what its series draw.
 
 use super::*;
-use compacter_core::event::factors::Factors;
+use crate::event::factors::Factors;
 
 const NOW: f64 = 1_795_000_000.0;
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use compacter_core::event::{Event, Kind, plain};
+use crate::event::{Event, Kind, plain};
 
 /// Lines that are kept; older ones are in the record.
 const LIMIT: usize = 1000;

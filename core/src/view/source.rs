@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use compacter_core::event::Event;
-use compacter_core::event::tail::{Found, Tail};
-use compacter_core::{Error, Result};
+use crate::event::Event;
+use crate::event::tail::{Found, Tail};
+use crate::{Error, Result};
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 
 use super::history::{self, History, Progress, Voids};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use compacter_core::event::{Eval, Step};
+use crate::event::{Eval, Step};
 
 use super::series::Series;
 

@@ -124,7 +124,7 @@ fn a_run_that_was_taken_up_again_shows_nothing_void() {
         (5000, 1, 1)
     );
     assert!(drawn(view, 300).iter().all(|c| c.max < 3.0));
-    let counted: compacter_core::event::History = taken_up().into_iter().collect();
+    let counted: crate::event::History = taken_up().into_iter().collect();
     let steps = counted
         .events()
         .iter()
