@@ -68,8 +68,12 @@ impl Smoothed {
     #[must_use]
     pub fn of(series: &Series, factor: f64) -> Self {
         let mut ema = Ema::new(factor);
+        // Nearly all points stand for equally many.
+        let (mut of, mut keep) = (1.0, factor);
         let averaged = series.thinned().map(|(step, value, share)| {
-            let keep = factor.powf(share);
+            if share.to_bits() != f64::to_bits(of) {
+                (of, keep) = (share, factor.powf(share));
+            }
             (step, ema.push_keeping(value, keep).unwrap_or(value))
         });
         Self {
