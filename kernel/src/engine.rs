@@ -1,0 +1,202 @@
+//! The thread that compiles and runs cells: evcxr, behind a queue.
+//!
+//! It answers what needs the state of the session: execution, completion, inspection. What
+//! does not is answered without it, so the kernel is there long before the compiler is.
+
+mod cell;
+mod failure;
+mod magic;
+mod start;
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender};
+use evcxr::CommandContext;
+use jupyter_protocol::JupyterMessage;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use crate::child::Child;
+use crate::history::History;
+use crate::outlet::Inlet;
+use crate::text::{to_bytes, to_characters};
+use crate::wire::{Request, message};
+
+/// What the engine is asked for.
+#[derive(Debug)]
+pub enum Job {
+    /// A message of the shell: execute, complete, or inspect.
+    Shell(Request),
+    /// The kernel ends.
+    End,
+}
+
+/// What the engine is given.
+pub struct Surroundings {
+    /// What it is asked for.
+    pub jobs: Receiver<Job>,
+    /// The way to the iopub socket.
+    pub iopub: mpsc::Sender<JupyterMessage>,
+    /// The way to the shell socket.
+    pub shell: mpsc::Sender<JupyterMessage>,
+    /// The way to the stdin socket, and what was typed.
+    pub stdin: (mpsc::Sender<JupyterMessage>, Receiver<String>),
+    /// The way to the outlet.
+    pub outlet: Sender<Inlet>,
+    /// The process that runs cells.
+    pub child: Arc<Child>,
+    /// What was run before.
+    pub history: Arc<History>,
+    /// The kernel's own folder; its build is in there.
+    pub folder: PathBuf,
+    /// The folder that cells run in.
+    pub home: PathBuf,
+}
+
+/// The engine while it runs.
+pub struct Engine {
+    around: Surroundings,
+    /// None where it could not be started, for the reason given.
+    context: Result<CommandContext, String>,
+    count: u64,
+    /// Requests that were taken off the queue while cells were aborted.
+    waiting: VecDeque<Request>,
+}
+
+impl Engine {
+    /// Starts evcxr, which takes seconds, and then does what it is asked for until the end.
+    pub fn run(around: Surroundings) {
+        let context = start::start(&around);
+        if let Err(why) = &context {
+            tracing::error!("{why}");
+        }
+        let mut engine = Self {
+            around,
+            context,
+            count: 0,
+            waiting: VecDeque::new(),
+        };
+        while let Some(request) = engine.next() {
+            engine.answer(&request);
+        }
+    }
+
+    fn next(&mut self) -> Option<Request> {
+        if let Some(request) = self.waiting.pop_front() {
+            return Some(request);
+        }
+        match self.around.jobs.recv() {
+            Ok(Job::Shell(request)) => Some(request),
+            Ok(Job::End) | Err(_) => None,
+        }
+    }
+
+    fn answer(&mut self, request: &Request) {
+        self.publish("status", json!({"execution_state": "busy"}), request);
+        match request.header.msg_type.as_str() {
+            "execute_request" => self.execute(request),
+            "complete_request" => self.complete(request),
+            "inspect_request" => self.inspect(request),
+            other => tracing::error!("no answer for {other}"),
+        }
+        self.publish("status", json!({"execution_state": "idle"}), request);
+    }
+
+    fn publish(&self, kind: &str, content: Value, parent: &Request) {
+        let message = message(kind, content, Some(&parent.header));
+        // Only at the end there is nobody to send it.
+        let _gone = self.around.iopub.blocking_send(message);
+    }
+
+    fn reply(&self, kind: &str, content: Value, request: &Request) {
+        let _gone = self
+            .around
+            .shell
+            .blocking_send(request.reply(kind, content));
+    }
+
+    /// What can stand at the cursor.
+    fn complete(&mut self, request: &Request) {
+        let code = request.text("code").to_owned();
+        let at = place(request, &code);
+        let found = self.context.as_mut().map_err(|why| why.clone());
+        let found = found.and_then(|context| {
+            let position = to_bytes(&code, at);
+            context
+                .completions(&code, position)
+                .map_err(|error| error.to_string())
+        });
+        let content = match found {
+            Ok(found) => {
+                let start = to_characters(&code, found.start_offset);
+                let end = to_characters(&code, found.end_offset);
+                let typed = found.completions.iter().map(|one| {
+                    json!({"text": one.code, "type": one.kind, "signature": one.label, "start": start, "end": end})
+                });
+                json!({
+                    "status": "ok",
+                    "matches": found.completions.iter().map(|one| &one.code).collect::<Vec<_>>(),
+                    "cursor_start": start,
+                    "cursor_end": end,
+                    "metadata": {"_jupyter_types_experimental": typed.collect::<Vec<_>>()},
+                })
+            }
+            Err(why) => {
+                tracing::debug!("completion: {why}");
+                json!({"status": "ok", "matches": [], "cursor_start": at, "cursor_end": at, "metadata": {}})
+            }
+        };
+        self.reply("complete_reply", content, request);
+    }
+
+    /// What is known of the name at the cursor.
+    fn inspect(&mut self, request: &Request) {
+        let code = request.text("code").to_owned();
+        let at = end_of_name(&code, to_bytes(&code, place(request, &code)));
+        let found = self.context.as_mut().ok();
+        let found = found.and_then(|context| context.hover_at(&code, at).ok());
+        let found = found.filter(|(plain, _)| plain != "No documentation found");
+        let content = match found {
+            Some((plain, html)) => json!({
+                "status": "ok",
+                "found": true,
+                "data": {"text/plain": plain, "text/html": html},
+                "metadata": {},
+            }),
+            None => json!({"status": "ok", "found": false, "data": {}, "metadata": {}}),
+        };
+        self.reply("inspect_reply", content, request);
+    }
+}
+
+/// The cursor, in characters; at the end where the front end does not say.
+fn place(request: &Request, code: &str) -> usize {
+    let at = request
+        .number("cursor_pos")
+        .and_then(|at| usize::try_from(at).ok());
+    at.unwrap_or_else(|| code.chars().count())
+}
+
+/// The end of the name that a byte position is in.
+fn end_of_name(code: &str, at: usize) -> usize {
+    let rest = code[at..].char_indices();
+    let mut rest = rest.skip_while(|(_, c)| c.is_alphanumeric() || *c == '_');
+    rest.next().map_or(code.len(), |(after, _)| at + after)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_inspected_wherever_the_cursor_is_in_it() {
+        let code = "let é = aé.len();";
+        let end = code.find(".len").unwrap_or_default();
+        for at in [code.find("aé").unwrap_or_default(), end] {
+            assert_eq!(end_of_name(code, at), end);
+        }
+        assert_eq!(end_of_name("abc", 1), 3);
+    }
+}
