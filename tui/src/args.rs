@@ -40,6 +40,13 @@ pub(crate) enum Command {
     Fork(Fork),
     /// Steer a run that goes on, from any machine that sees its folder
     Ctl(Ctl),
+    /// Install, examine or remove the Jupyter kernel.
+    #[command(disable_help_flag = true)]
+    Kernel {
+        /// Handed on to `compacter-kernel`: install, doctor, uninstall; `--help` lists them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<std::ffi::OsString>,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell

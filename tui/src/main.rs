@@ -47,6 +47,7 @@ fn main() -> ExitCode {
         Command::Init(args) => done(commands::init::run(args)),
         Command::Fork(args) => commands::fork::run(args),
         Command::Ctl(args) => commands::ctl::run(args),
+        Command::Kernel { words } => commands::kernel::run(words),
         Command::Completions { shell } => {
             clap_complete::generate(
                 *shell,

@@ -221,12 +221,7 @@ fn names(context: &CommandContext) -> Vec<String> {
 }
 
 /// What somebody typed when a cell asked.
-fn asked(
-    around: &super::Surroundings,
-    request: &Request,
-    prompt: &str,
-    password: bool,
-) -> String {
+fn asked(around: &super::Surroundings, request: &Request, prompt: &str, password: bool) -> String {
     let (to, typed) = &around.stdin;
     // What was typed after an earlier question was given up.
     while typed.try_recv().is_ok() {}

@@ -4,6 +4,7 @@ pub(crate) mod ctl;
 pub(crate) mod eval;
 pub(crate) mod fork;
 pub(crate) mod init;
+pub(crate) mod kernel;
 pub(crate) mod params;
 pub(crate) mod predict;
 pub(crate) mod replay;
