@@ -1,0 +1,57 @@
+//! A run in a process of its own. Its program is the caller's to name: tests of one package
+//! do not build another's, and one that lies about may be of yesterday.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod lab;
+
+use std::fs;
+
+use compacter_notebook::run::Run;
+use lab::{Lab, until_step};
+
+#[test]
+fn a_run_in_a_process_of_its_own_trains_is_steered_and_is_found_again() {
+    if std::env::var_os("COMPACTER_PROGRAM").is_none() {
+        let text = "skipped: set COMPACTER_PROGRAM to a `compacter` built from this tree\n";
+        std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes()).unwrap();
+        return;
+    }
+    let lab = Lab::new();
+    let run = lab.long("alone").start().unwrap();
+    until_step(&run, 3);
+    let found = Run::attach(run.path()).unwrap();
+    assert!(found.is_running().unwrap());
+    found.set_learning_rate(2e-3).unwrap();
+    found.checkpoint().unwrap();
+    let forked = found.fork(None).unwrap();
+    forked.stop().unwrap();
+    forked.wait().unwrap();
+    found.stop().unwrap();
+    assert!(run.wait().unwrap().steps >= 3);
+    assert!(
+        fs::read_to_string(run.path().join("run.log"))
+            .unwrap()
+            .contains("run alone")
+    );
+
+    // As the trainer refuses it, which this process does not look at first.
+    let text = lab
+        .builder("never")
+        .set("method.n=5")
+        .start()
+        .unwrap_err()
+        .to_string();
+    assert!(text.contains("those that do: 1, 2, 4, 8"), "{text}");
+    let config = found.config().unwrap();
+    let text = Run::builder(config.clone())
+        .start()
+        .unwrap_err()
+        .to_string();
+    assert!(text.contains("Run::attach("), "{text}");
+    let named = Run::builder(config)
+        .name("second")
+        .set("train.epochs=1")
+        .start()
+        .unwrap();
+    assert_eq!(named.wait().unwrap().steps, 10);
+}
