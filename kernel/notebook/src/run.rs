@@ -9,6 +9,7 @@
 //! | `thread.rs`     | a trainer on a thread of this process                     |
 //! | `live.rs`       | the display that moves while the run does                 |
 //! | `card.rs`       | what is drawn of a run                                    |
+//! | `read.rs`       | what a run's record holds                                 |
 //! | `ask.rs`        | commands, and their acknowledgement                       |
 //! | `wait.rs`       | waits for a run's end                                     |
 //! | `parameters.rs` | [`Parameters`]: what is trained                           |
@@ -27,6 +28,7 @@ mod parameters;
 mod place;
 mod predict;
 mod process;
+mod read;
 mod thread;
 mod wait;
 
@@ -34,11 +36,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use compacter_core::config::RunConfig;
 use compacter_core::event::Kind;
-use compacter_core::event::replay::History;
 use compacter_core::run::{Request, RunFolder, fork, lock};
-use compacter_core::view::Source;
 
 pub use builder::Builder;
 pub use compare::{Comparison, compare};
@@ -49,7 +48,7 @@ pub use predict::Row;
 pub use wait::Outcome;
 
 use crate::error::Result;
-use crate::show::{Bundle, Cell, Rich, Table};
+use crate::show::{Bundle, Rich, Table};
 use thread::Local;
 
 /// A run: a folder that is read, and a trainer that is asked.
@@ -141,12 +140,14 @@ impl Run {
         self.ask(&Request::Resume)
     }
 
-    /// Has the run do so many steps, then wait.
+    /// Has the run do so many steps, then wait; returns once they are done.
     ///
     /// # Errors
     /// As [`Self::pause`].
     pub fn step(&self, steps: u64) -> Result<()> {
-        self.ask(&Request::Step(steps))
+        self.ask_until(&Request::Step(steps), |kind| {
+            matches!(kind, Kind::Paused { .. })
+        })
     }
 
     /// Changes the peak learning rate from the next step on.
@@ -166,20 +167,22 @@ impl Run {
         self.ask(&Request::Set { key, value })
     }
 
-    /// Has the validation split measured now.
+    /// Has the validation split measured now; returns once it is.
     ///
     /// # Errors
     /// As [`Self::pause`].
     pub fn evaluate(&self) -> Result<()> {
-        self.ask(&Request::Evaluate)
+        self.ask_until(&Request::Evaluate, |kind| matches!(kind, Kind::Eval(_)))
     }
 
-    /// Has a checkpoint written now.
+    /// Has a checkpoint written now; returns once it is.
     ///
     /// # Errors
     /// As [`Self::pause`].
     pub fn checkpoint(&self) -> Result<()> {
-        self.ask(&Request::Checkpoint)
+        self.ask_until(&Request::Checkpoint, |kind| {
+            matches!(kind, Kind::Checkpoint { .. })
+        })
     }
 
     /// Ends the run as complete after its present step.
@@ -188,79 +191,6 @@ impl Run {
     /// As [`Self::pause`].
     pub fn stop(&self) -> Result<()> {
         self.ask(&Request::Stop)
-    }
-
-    /// Every evaluation: step, split, the metrics, and whether it was the best so far.
-    ///
-    /// # Errors
-    /// When the record cannot be read.
-    pub fn metrics(&self) -> Result<Table> {
-        let source = self.source()?;
-        let evals = &source.view().evals;
-        let mut names: Vec<&str> = evals
-            .iter()
-            .flat_map(|e| e.metrics.keys())
-            .map(String::as_str)
-            .collect();
-        names.sort_unstable();
-        names.dedup();
-        let head = ["step", "split"].into_iter().chain(names.iter().copied());
-        let mut table = Table::new(head.chain(["best"]));
-        for eval in evals {
-            let metrics = names
-                .iter()
-                .map(|name| eval.metrics.get(*name).copied().into());
-            let best = Cell::from(if eval.best { "best" } else { "" });
-            let start = [Cell::from(eval.step), Cell::from(eval.split.as_str())];
-            table.push(start.into_iter().chain(metrics).chain([best]));
-        }
-        Ok(table)
-    }
-
-    /// The loss of every step in force, with the steps; not finite where it was not.
-    ///
-    /// # Errors
-    /// When the record cannot be read.
-    pub fn losses(&self) -> Result<Vec<(u64, f64)>> {
-        let history = History::read(&self.folder.events_path())?;
-        let losses = history
-            .events()
-            .iter()
-            .filter_map(|event| match &event.kind {
-                Kind::Step(step) => Some((event.step, step.loss)),
-                _ => None,
-            });
-        Ok(losses.collect())
-    }
-
-    /// The configuration in force.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn config(&self) -> Result<RunConfig> {
-        let mut config = RunConfig::load(&self.folder.config_path(), &[])?;
-        // The run may have been named by a path from elsewhere.
-        if let Some(directory) = self.path().parent() {
-            config.output.directory = directory.to_path_buf();
-        }
-        Ok(config)
-    }
-
-    /// What is trained, group by group.
-    ///
-    /// # Errors
-    /// When the record cannot be read, or nothing is in it yet.
-    pub fn parameters(&self) -> Result<Parameters> {
-        Parameters::of(&self.source()?, self.path())
-    }
-
-    /// A projection of the newest snapshot, by its place or by a name such as
-    /// `enc.1 attn down`.
-    ///
-    /// # Errors
-    /// When the method has no factors, no snapshot was taken yet, or there is no such layer.
-    pub fn factors(&self, layer: impl Into<Layer>) -> Result<Factors> {
-        factors::of(self, &layer.into())
     }
 
     /// Starts a run beside this one from its checkpoint of a step, or with `None` from its
@@ -291,13 +221,6 @@ impl Run {
     /// When there is no checkpoint yet, or a text does not fit the task.
     pub fn predict<R: Row>(&self, rows: &[R]) -> Result<Table> {
         predict::predict(self, rows)
-    }
-
-    /// The record as it is now, read to its end.
-    fn source(&self) -> Result<Source> {
-        let mut source = Source::open(&self.folder.events_path())?;
-        source.settle()?;
-        Ok(source)
     }
 }
 

@@ -48,7 +48,18 @@ fn a_run_is_shown_while_it_trains_and_attaching_draws_the_same_again() {
     let again = Run::attach(run.path()).unwrap();
     assert_eq!(&sent_of(&again).last().unwrap()["data"], shown);
     assert!(shown["text/html"].as_str().unwrap().len() < 60_000);
+}
 
+#[test]
+fn what_a_run_recorded_comes_back_as_numbers() {
+    let lab = Lab::new();
+    let run = lab
+        .builder("numbers")
+        .set("train.epochs=6")
+        .in_process()
+        .start()
+        .unwrap();
+    let outcome = run.wait().unwrap();
     let losses = run.losses().unwrap();
     assert_eq!((losses.len(), losses[59].0), (60, 60));
     let metrics = run.metrics().unwrap();
@@ -114,11 +125,11 @@ fn commands_are_acknowledged_and_refusals_are_told() {
     run.pause().unwrap();
     let at = run.losses().unwrap().len();
     run.step(4).unwrap();
-    until("four steps", || run.losses().unwrap().len() == at + 4);
+    assert_eq!(run.losses().unwrap().len(), at + 4);
     run.set_learning_rate(5e-3).unwrap();
     assert_eq!(run.config().unwrap().train.learning_rate, Some(5e-3));
     run.evaluate().unwrap();
-    until("an evaluation", || run.metrics().unwrap().rows().len() == 1);
+    assert_eq!(run.metrics().unwrap().rows().len(), 1);
     run.checkpoint().unwrap();
     let refused = run.set_learning_rate(-1.0).unwrap_err();
     assert!(matches!(refused, NotebookError::Denied { .. }), "{refused}");
@@ -155,7 +166,7 @@ fn a_fork_goes_on_beside_and_both_are_compared() {
     let compared = compare(&[&run, &forked]).unwrap();
     let table = compared.table();
     assert_eq!(table.rows().len(), 2);
-    assert_eq!(table.column("trained").unwrap()[0], 864.0);
+    assert!((table.column("trained").unwrap()[0] - 864.0).abs() < 0.5);
     assert!(compared.bundle().html().contains("base-fork"));
 }
 
@@ -238,14 +249,6 @@ fn mistakes_say_what_to_do() {
     }
     assert!(!lab.path("runs").join("never").exists());
 
-    let head = lab
-        .builder("head")
-        .set("method.kind=head")
-        .set("method.n=")
-        .in_process()
-        .start();
-    assert!(head.is_err());
-    fs::create_dir_all(lab.path("runs")).unwrap();
     let run = lab
         .builder("tiny-run")
         .set("train.epochs=2")
@@ -263,7 +266,7 @@ fn mistakes_say_what_to_do() {
     let layer = run.factors("enc.1 atn down").unwrap_err().to_string();
     assert!(layer.contains("did you mean `enc.1 attn down`?"), "{layer}");
     let layer = run.factors(99).unwrap_err().to_string();
-    assert!(layer.contains("there are 4"), "{layer}");
+    assert!(layer.contains("there are 8, by place 0 to 7"), "{layer}");
 }
 
 #[test]

@@ -27,41 +27,59 @@ const TICK: Duration = Duration::from_millis(50);
 impl Run {
     /// Asks, and waits until the run has answered.
     pub(super) fn ask(&self, request: &Request) -> Result<()> {
-        if !self.is_running()? {
-            return Err(self.over(&request.to_string()));
-        }
-        Mailbox::of(self.path()).check_owner()?;
-        let envelope = Envelope::new("notebook", &user(), request);
-        let (sender, answers) = mpsc::channel();
-        let (path, sent) = (self.path().to_path_buf(), envelope.clone());
-        thread::spawn(move || {
-            // A cell that was interrupted does not wait any longer.
-            let _unheard = sender.send(answer(&path, &sent));
-        });
-        let answer = loop {
-            match answers.recv_timeout(LOOK) {
-                Ok(answer) => break answer?,
-                Err(RecvTimeoutError::Disconnected) => break None,
-                Err(RecvTimeoutError::Timeout) if interrupt::check().is_err() => {
-                    return Err(NotebookError::Interrupted {
-                        message: format!("`{request}` was sent, and the run may still do it"),
-                    });
+        self.asked(request).map(|_| ())
+    }
+
+    /// Asks, and waits until the run has recorded what comes of it, or is over.
+    pub(super) fn ask_until(
+        &self,
+        request: &Request,
+        is_done: impl Fn(&Kind) -> bool,
+    ) -> Result<()> {
+        let mut follow = Follow::new(self.path().join("events.jsonl"));
+        // What was recorded before is nothing that was asked for.
+        follow.poll()?;
+        let asked = self.asked(request)?;
+        let mut is_heard = false;
+        loop {
+            // Looked at first: what it recorded last is then there.
+            let runs = self.is_running()?;
+            let (Update::Appended(events) | Update::Restarted(events)) = follow.poll()?;
+            for event in events {
+                if is_heard && is_done(&event.kind) {
+                    return Ok(());
                 }
-                Err(RecvTimeoutError::Timeout) => {}
+                is_heard |= matches!(event.kind, Kind::Command { id, .. } if id == asked);
             }
-        };
+            if !runs {
+                return Ok(());
+            }
+            if interrupt::check().is_err() {
+                let message = format!("the run does `{request}` all the same");
+                return Err(NotebookError::Interrupted { message });
+            }
+            thread::sleep(LOOK);
+        }
+    }
+
+    /// Asks, and waits until the run has answered; the request's number.
+    fn asked(&self, request: &Request) -> Result<String> {
+        if !self.is_running()? {
+            return Err(self.over(request));
+        }
         let denied = |message: String| NotebookError::Denied {
             request: request.to_string(),
             message,
         };
-        match answer {
-            Some(answer) if answer.accepted => Ok(()),
-            Some(answer) => Err(denied(
-                answer
-                    .message
-                    .unwrap_or_else(|| "the run refused".to_owned()),
-            )),
-            None if !self.is_running()? => Err(self.over(&request.to_string())),
+        match self.answer(request)? {
+            Some(answer) if answer.accepted => Ok(answer.id),
+            Some(answer) => {
+                let message = answer.message;
+                Err(denied(
+                    message.unwrap_or_else(|| "the run refused".to_owned()),
+                ))
+            }
+            None if !self.is_running()? => Err(self.over(request)),
             None => Err(denied(format!(
                 "no answer within {} s: the run is busy, and hears it between two steps",
                 LIMIT.as_secs()
@@ -69,8 +87,31 @@ impl Run {
         }
     }
 
+    /// Sends a request, and waits for the answer or an interrupt; `None` where there is none.
+    fn answer(&self, request: &Request) -> Result<Option<Answer>> {
+        Mailbox::of(self.path()).check_owner()?;
+        let envelope = Envelope::new("notebook", &user(), request);
+        let (sender, answers) = mpsc::channel();
+        let path = self.path().to_path_buf();
+        thread::spawn(move || {
+            // A cell that was interrupted does not wait any longer.
+            let _unheard = sender.send(answer(&path, &envelope));
+        });
+        loop {
+            match answers.recv_timeout(LOOK) {
+                Ok(answer) => return answer,
+                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+                Err(RecvTimeoutError::Timeout) if interrupt::check().is_err() => {
+                    let message = format!("`{request}` was sent, and the run may still do it");
+                    return Err(NotebookError::Interrupted { message });
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
     /// The mistake of asking a run that is over.
-    fn over(&self, request: &str) -> NotebookError {
+    fn over(&self, request: &Request) -> NotebookError {
         let state = place::state(self.path()).unwrap_or_else(|error| (error.to_string(), false));
         let path = self.path().to_path_buf();
         let hint = if state.1 {
@@ -83,7 +124,7 @@ impl Run {
         };
         NotebookError::Over {
             path,
-            request: request.to_owned(),
+            request: request.to_string(),
             state: state.0,
             hint,
         }

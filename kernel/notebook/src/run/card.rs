@@ -31,13 +31,7 @@ pub(super) fn bundle(view: &RunView, runs: bool, path: &Path) -> Bundle {
     let (state, colour) = state(view, runs);
     let said = said(view);
     let share = view.step as f64 / view.total_steps.max(1) as f64;
-    let mut plain = format!(
-        "{}: {state}  step {}/{}  {}",
-        path.display(),
-        view.step,
-        view.total_steps,
-        plain_facts(said.clone())
-    );
+    let mut plain = format!("{}: {state}  {}", path.display(), plain_facts(said.clone()));
     let mut html = title(&format!("{} · {state}", path.display()));
     html += &bar(share, &css(colour));
     html += &facts(said);
@@ -169,14 +163,19 @@ fn dotted(view: &RunView, name: &str, series: &Series, window: (f64, f64)) -> Li
 
 fn frame(view: &RunView, title: &str, window: (f64, f64)) -> Chart {
     let mark = |(kind, step): (MarkKind, u64)| {
-        let (colour, height) = match kind {
-            MarkKind::Checkpoint => (CHECKPOINT, 0.05),
-            MarkKind::ConfigChange => (EDIT, 1.0),
-            MarkKind::Pause => (colour::INK, 0.1),
+        let (name, colour, height) = match kind {
+            MarkKind::Checkpoint => ("checkpoint", CHECKPOINT, 0.05),
+            MarkKind::ConfigChange => ("edit", EDIT, 1.0),
+            MarkKind::Pause => ("pause", colour::INK, 0.1),
             MarkKind::NotFinite => return None,
         };
         let x = step as f64;
-        Some(Mark { x, colour, height })
+        Some(Mark {
+            name,
+            x,
+            colour,
+            height,
+        })
     };
     Chart {
         title: title.to_owned(),

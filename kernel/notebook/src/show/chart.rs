@@ -5,9 +5,10 @@
 //! the smallest and the largest value of each column.
 
 use plotters::coord::Shift;
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
-use super::colour::{BAD, CURVES, FAINT, HEIGHT, INK, WIDTH, css};
+use super::colour::{BAD, CURVES, FAINT, HEIGHT, INK, WIDTH, css, hex};
 use super::html::{append, escape, title};
 use super::number::short;
 use super::{Bundle, Rich};
@@ -20,6 +21,8 @@ pub use line::Line;
 /// Something that happened at a place of the x axis.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Mark {
+    /// What happened, for the names below the title.
+    pub(crate) name: &'static str,
     pub(crate) x: f64,
     pub(crate) colour: RGBColor,
     /// Share of the plot's height that its line takes, from below.
@@ -69,6 +72,7 @@ pub fn of<S: Into<String>>(
 }
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Canvas<'a, 'b> = ChartContext<'b, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 type Painted<'a> = Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
 
 impl Chart {
@@ -83,10 +87,9 @@ impl Chart {
             // Drawing into memory has no reason to fail; a chart is never a cell's error.
             return super::html::aside(&format!("the chart could not be drawn: {error}"));
         }
-        let ink = css(INK);
-        svg.replace(&ink, "currentColor").replacen(
+        svg.replace(&hex(INK), &css(INK)).replacen(
             "<svg ",
-            "<svg style=\"max-width:100%;height:auto;display:block\" ",
+            "<svg style=\"max-width:100%;display:block\" ",
             1,
         )
     }
@@ -142,15 +145,7 @@ impl Chart {
             canvas.draw_series([line])?;
         }
         for line in &self.lines {
-            if line.dots {
-                let points = line.pieces.iter().flatten();
-                let dots = points.map(|&point| Circle::new(point, 3, line.colour.filled()));
-                canvas.draw_series(dots)?;
-            }
-            let style = line.colour.mix(line.opacity).stroke_width(line.width);
-            for piece in &line.pieces {
-                canvas.draw_series(LineSeries::new(piece.iter().copied(), style))?;
-            }
+            line.paint(&mut canvas)?;
         }
         let top = high - (high - low) * 0.03;
         let bad = columns(self.bad.iter().copied(), left, right);
@@ -177,35 +172,38 @@ impl Chart {
         drawn
     }
 
-    /// The picture below its title, with the names of its curves.
+    /// The picture below its title, with the names of its curves and marks.
     #[must_use]
     pub(crate) fn html(&self) -> String {
-        let mut names: Vec<(&str, RGBColor)> = Vec::new();
-        for line in self.lines.iter().filter(|line| !line.name.is_empty()) {
-            names.push((&line.name, line.colour));
-        }
-        let name = |(name, colour): &(&str, RGBColor)| {
-            format!(
-                "<span style=\"margin-right:1em\"><span style=\"color:{}\">━</span> {}</span>",
-                css(*colour),
-                escape(name)
-            )
-        };
-        let names: String = names.iter().map(name).collect();
-        let mut html = title(&self.title);
         let opacity = f64::midpoint(FAINT, 1.0);
-        append(
-            &mut html,
-            format_args!("<div style=\"font-size:90%;opacity:{opacity}\">{names}"),
-        );
-        if !self.bad.is_empty() {
-            let colour = css(BAD);
-            append(
-                &mut html,
-                format_args!("<span style=\"color:{colour}\">× not finite</span>"),
-            );
+        let legend = self.legend();
+        let names = legend.iter().map(|(sign, name, colour)| {
+            let (name, colour) = (escape(name), css(*colour));
+            format!(
+                "<span style=\"display:inline-block;margin-right:1em\"><span style=\"color:{colour}\">{sign}</span> {name}</span> "
+            )
+        });
+        let names: String = names.collect();
+        let names = format!("<div style=\"font-size:90%;opacity:{opacity}\">{names}</div>");
+        title(&self.title) + &names + &self.svg()
+    }
+
+    /// What each sign and colour stands for.
+    fn legend(&self) -> Vec<(&'static str, &str, RGBColor)> {
+        let named = self.lines.iter().filter(|line| !line.name.is_empty());
+        let mut legend: Vec<_> = named
+            .map(|line| ("━", line.name.as_str(), line.colour))
+            .collect();
+        for mark in &self.marks {
+            let entry = ("|", mark.name, mark.colour);
+            if !legend.contains(&entry) {
+                legend.push(entry);
+            }
         }
-        html + "</div>" + &self.svg()
+        if !self.bad.is_empty() {
+            legend.push(("×", "not finite", BAD));
+        }
+        legend
     }
 
     /// The chart in words: where each curve starts and ends.

@@ -40,8 +40,16 @@ pub(crate) const HEIGHT: u32 = 220;
 /// Opacity of what is said in passing.
 pub(crate) const FAINT: f64 = 0.65;
 
-/// A colour as HTML writes it.
+/// A colour as HTML writes it; ink is that of the page's text.
 pub(crate) fn css(colour: RGBColor) -> String {
-    let RGBColor(r, g, b) = colour;
+    if colour == INK {
+        "currentColor".to_owned()
+    } else {
+        hex(colour)
+    }
+}
+
+/// A colour by its numbers, as plotters writes it.
+pub(crate) fn hex(RGBColor(r, g, b): RGBColor) -> String {
     format!("#{r:02X}{g:02X}{b:02X}")
 }

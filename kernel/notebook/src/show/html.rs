@@ -29,7 +29,7 @@ pub(crate) fn escape(text: &str) -> String {
 /// A name and what it is, as they stand in a line of facts.
 pub(crate) fn fact(name: &str, value: &str) -> String {
     format!(
-        "<span style=\"margin-right:1.2em;white-space:nowrap\"><span style=\"opacity:{FAINT}\">{}</span> <b>{}</b></span>",
+        "<span style=\"display:inline-block;margin-right:1.2em\"><span style=\"opacity:{FAINT}\">{}</span> <b>{}</b></span> ",
         escape(name),
         escape(value)
     )

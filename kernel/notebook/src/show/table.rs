@@ -34,8 +34,12 @@ impl Cell {
         }
     }
 
+    /// Whether it reads as words: a number written out, and what is left out, do not.
     fn is_text(&self) -> bool {
-        matches!(self, Self::Text(_))
+        match self {
+            Self::Text(text) => !text.is_empty() && text != "…" && text.parse::<f64>().is_err(),
+            Self::Number(_) | Self::Count(_) | Self::Empty => false,
+        }
     }
 }
 

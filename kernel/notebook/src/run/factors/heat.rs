@@ -46,7 +46,7 @@ pub(super) fn maps(sum: &KroneckerSum) -> String {
 
 fn svg(height: f64, body: &str) -> String {
     format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" viewBox=\"0 0 {WIDTH} {height}\" style=\"max-width:100%;height:auto;display:block\" font-family=\"sans-serif\" font-size=\"12\">{body}</svg>"
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" viewBox=\"0 0 {WIDTH} {height}\" style=\"max-width:100%;display:block\" font-family=\"sans-serif\" font-size=\"12\">{body}</svg>"
     )
 }
 

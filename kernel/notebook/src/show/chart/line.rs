@@ -1,7 +1,9 @@
 //! What is drawn of a curve: at most two points for each column.
 
 use compacter_core::view::{Axes, Axis, Column, Series, Smoothed};
-use plotters::style::RGBColor;
+use plotters::prelude::*;
+
+use super::{Canvas, Painted};
 
 /// Columns that a curve is cut into: one for two pixels.
 pub(crate) const COLUMNS: usize = 300;
@@ -22,6 +24,19 @@ pub struct Line {
 }
 
 impl Line {
+    pub(super) fn paint<'a>(&self, canvas: &mut Canvas<'a, '_>) -> Painted<'a> {
+        if self.dots {
+            let points = self.pieces.iter().flatten();
+            let dots = points.map(|&point| Circle::new(point, 3, self.colour.filled()));
+            canvas.draw_series(dots)?;
+        }
+        let style = self.colour.mix(self.opacity).stroke_width(self.width);
+        for piece in &self.pieces {
+            canvas.draw_series(LineSeries::new(piece.iter().copied(), style))?;
+        }
+        Ok(())
+    }
+
     fn new(name: impl Into<String>, colour: RGBColor, pieces: Vec<Vec<(f64, f64)>>) -> Self {
         Self {
             name: name.into(),
@@ -56,7 +71,7 @@ impl Line {
         let line = Self::new("", colour, pieces);
         Self {
             width: 1,
-            opacity: 0.35,
+            opacity: 0.5,
             ..line
         }
     }

@@ -34,7 +34,7 @@ fn values_that_are_not_finite_break_the_line_and_are_marked() {
 fn a_chart_of_nothing_is_an_empty_frame_in_the_page_s_colours() {
     let svg = of("nothing", [("curve", vec![(5.0, f64::NAN)])]).svg();
     assert!(svg.contains("currentColor"));
-    assert!(!svg.contains(&css(colour::INK)));
+    assert!(!svg.contains(&hex(colour::INK)));
     assert!(!svg.contains("NaN"), "{svg}");
 }
 
