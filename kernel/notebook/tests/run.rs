@@ -4,6 +4,7 @@
 mod lab;
 
 use std::fs;
+use std::time::Instant;
 
 use compacter_core::event::Kind;
 use compacter_core::event::replay::History;
@@ -23,6 +24,7 @@ fn a_run_is_shown_while_it_trains_and_attaching_draws_the_same_again() {
         .in_process()
         .start()
         .unwrap();
+    let start = Instant::now();
     let outcome = run.wait().unwrap();
     assert_eq!((outcome.steps, outcome.name.as_str()), (60, "shown"));
     let is_whole = |message: &Value| {
@@ -35,6 +37,9 @@ fn a_run_is_shown_while_it_trains_and_attaching_draws_the_same_again() {
         sent_of(&run).last().is_some_and(is_whole)
     });
     let sent = sent_of(&run);
+    // Ten a second, and the last one, which does not wait for its turn.
+    let most = start.elapsed().as_secs_f64() * 10.0 + 3.0;
+    assert!((sent.len() as f64) < most, "{} of {most}", sent.len());
     assert_eq!(sent[0]["op"], "display");
     let (id, cell) = (&sent[0]["display_id"], &sent[0]["cell"]);
     for update in &sent[1..] {
@@ -215,7 +220,10 @@ fn a_run_that_was_started_again_is_the_one_shown() {
     ] {
         assert!(taken.contains(fragment), "{fragment}: {taken}");
     }
+    let shown = builder().or_attach().start().unwrap();
+    assert_eq!(shown.losses().unwrap().len(), 10);
     let other = builder()
+        .or_attach()
         .set("train.seed=1")
         .start()
         .unwrap_err()

@@ -17,6 +17,8 @@ pub struct Builder {
     given: Given,
     overrides: Vec<String>,
     how: Start,
+    /// Whether a run that is there already will do.
+    attaches: bool,
     /// Makes model and data, where the run trains in this process.
     here: Option<Prepare>,
 }
@@ -37,6 +39,7 @@ impl Builder {
             given,
             overrides: Vec::new(),
             how: Start::New,
+            attaches: false,
             here: None,
         }
     }
@@ -68,7 +71,18 @@ impl Builder {
         self
     }
 
+    /// Shows the run that is there, where it has the same configuration and is running or
+    /// finished: a notebook that is run once more then starts nothing twice.
+    #[must_use]
+    pub fn or_attach(mut self) -> Self {
+        self.attaches = true;
+        self
+    }
+
     /// Trains on a thread of this process: the run ends with it, saved or not.
+    ///
+    /// The number of threads is the process's, not `train.threads`: the tensor library reads
+    /// it once, from `RAYON_NUM_THREADS`.
     #[must_use]
     pub fn in_process(self) -> Self {
         self.in_process_with(Prepared::new)
@@ -99,6 +113,9 @@ impl Builder {
     /// When the configuration is refused, the name taken, or the trainer cannot be started.
     pub fn start(self) -> Result<Run> {
         let config = self.config()?;
+        if self.attaches && place::is_done(&config)? {
+            return Run::attach(config.output.directory.join(&config.name));
+        }
         if self.how == Start::New {
             place::check_free(&config)?;
         }

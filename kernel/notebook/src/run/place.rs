@@ -77,9 +77,11 @@ pub(super) fn check_free(config: &RunConfig) -> Result<()> {
     }
     let attach = format!("`Run::attach({:?})` shows it", path.display().to_string());
     let (state, is_over) = state(&path)?;
-    let same = RunConfig::load(&path.join("config.toml"), &[]);
-    let same = same.is_ok_and(|there| is_same(there, config));
-    let with = if same { "the same" } else { "another" };
+    let with = if is_same(&path, config) {
+        "the same"
+    } else {
+        "another"
+    };
     let go_on = if is_over {
         ""
     } else {
@@ -94,9 +96,17 @@ pub(super) fn check_free(config: &RunConfig) -> Result<()> {
     })
 }
 
-fn is_same(mut there: RunConfig, config: &RunConfig) -> bool {
-    there.output.directory.clone_from(&config.output.directory);
-    there == *config
+/// Whether the run that a configuration asks for is running or finished already.
+pub(super) fn is_done(config: &RunConfig) -> Result<bool> {
+    let path = config.output.directory.join(&config.name);
+    Ok(is_same(&path, config) && state(&path)?.1)
+}
+
+fn is_same(path: &Path, config: &RunConfig) -> bool {
+    RunConfig::load(&path.join("config.toml"), &[]).is_ok_and(|mut there| {
+        there.output.directory.clone_from(&config.output.directory);
+        there == *config
+    })
 }
 
 /// How the run in a folder stands, in words, and whether it needs no resuming.

@@ -1,8 +1,8 @@
 //! Curves as SVG.
 //!
 //! plotters draws; text and lines of the frame are then given the colour of the page's text.
-//! A picture has a bounded size however long its curves are: see [`Line::of`], which keeps
-//! the smallest and the largest value of each column.
+//! A picture has a bounded size however long its curves are: of each column
+//! the smallest and the largest value are drawn.
 
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
