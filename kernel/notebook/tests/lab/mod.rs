@@ -9,8 +9,10 @@ use std::sync::{LazyLock, Mutex, MutexGuard};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use compacter_core::run::lock;
 use compacter_notebook::channel::{Channel, Lines};
 use compacter_notebook::run::{Builder, Run};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -78,6 +80,26 @@ impl Lab {
             .set("train.epochs=20000")
             .set("eval.every=100000")
             .set("train.checkpoint_every=100000")
+    }
+}
+
+impl Drop for Lab {
+    /// A run in a process of its own outlives a test that fails; it is not to outlive its folder.
+    fn drop(&mut self) {
+        for entry in fs::read_dir(self.path("runs"))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let holder = lock::holder(&entry.path()).ok().flatten();
+            let pid = holder
+                .map(|holder| holder.pid)
+                .filter(|&pid| pid != std::process::id());
+            let pid = pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+            if let Some(pid) = pid {
+                let _ended = kill_process(pid, Signal::KILL);
+            }
+        }
     }
 }
 
