@@ -13,14 +13,13 @@ use crate::show::number::{duration, grouped, short};
 use crate::show::{Bundle, Table};
 
 /// Metrics that say how good a model is, the most telling first.
-const TELLING: [&str; 7] = [
+const TELLING: [&str; 6] = [
     "accuracy",
     "f1",
     "matthews",
     "pearson",
     "spearman",
     "exact_match",
-    "rouge_l",
 ];
 
 /// Split whose metrics are drawn.
