@@ -26,6 +26,8 @@ pub struct Facade {
     pub features: Vec<String>,
     /// What `rustc -vV` said.
     pub toolchain: String,
+    /// A hash of all the sources.
+    pub sources: String,
     /// The version of the kernel that built it.
     pub version: String,
 }
@@ -250,6 +252,7 @@ mod tests {
             library: "/a b/\"c\"".into(),
             features: vec!["cuda".to_owned()],
             toolchain: "rustc 1\nhost: x".to_owned(),
+            sources: "5eed".to_owned(),
             version: "0.1.0".to_owned(),
         };
         facade.write(folder.path()).unwrap();

@@ -28,15 +28,20 @@ use std::path::{Path, PathBuf};
 use crate::folders::{Facade, data};
 pub use spec::Place;
 
-/// What a build is found by: the same compiler and sources make the same.
-fn key(toolchain: &str, features: &[String]) -> String {
-    use sha2::Digest;
-    let mut hash = sha2::Sha256::new();
-    for part in [
-        sources::ARCHIVE,
+/// What a build is found by: the same compiler, crates and features can go on with it.
+fn key(toolchain: &str, features: &[String]) -> Result<String, String> {
+    let lock = sources::lock()?;
+    Ok(hash(&[
+        lock.as_bytes(),
         toolchain.as_bytes(),
         features.join(",").as_bytes(),
-    ] {
+    ]))
+}
+
+fn hash(parts: &[&[u8]]) -> String {
+    use sha2::Digest;
+    let mut hash = sha2::Sha256::new();
+    for part in parts {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
@@ -91,14 +96,15 @@ pub fn install(place: &Place, cuda: bool) -> Result<(), String> {
     let toolchain = needs::check()?;
     let data = data()?;
     let features: Vec<String> = cuda.then(|| "cuda".to_owned()).into_iter().collect();
-    let key = key(&toolchain, &features);
+    let key = key(&toolchain, &features)?;
+    let archive = hash(&[sources::ARCHIVE]);
     let build = data.join("builds").join(&key);
     say(&format!(
         "building with {} in {}",
         first_line(&toolchain),
         data.display()
     ));
-    if Facade::read(&build).is_ok() {
+    if Facade::read(&build).is_ok_and(|facade| facade.sources == archive) {
         say("the notebook library is built already");
     } else {
         let sources = data.join("sources").join(&key);
@@ -108,6 +114,7 @@ pub fn install(place: &Place, cuda: bool) -> Result<(), String> {
             library: sources.join("kernel/notebook"),
             features,
             toolchain,
+            sources: archive,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         build::build(&build, &sources, &facade)?;

@@ -1,12 +1,28 @@
 //! The sources of core and of the notebook library, out of this program.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use toml_edit::{Array, DocumentMut};
 
 /// The sources, packed when this program was built.
 pub(super) const ARCHIVE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/sources.tar"));
+
+/// The lock file among them, which names the crates.
+pub(super) fn lock() -> Result<String, String> {
+    let failed = |error: std::io::Error| format!("the sources in this program: {error}");
+    let mut archive = tar::Archive::new(ARCHIVE);
+    for entry in archive.entries().map_err(failed)? {
+        let mut entry = entry.map_err(failed)?;
+        if entry.path().map_err(failed)?.as_os_str() == "Cargo.lock" {
+            let mut text = String::new();
+            entry.read_to_string(&mut text).map_err(failed)?;
+            return Ok(text);
+        }
+    }
+    Err("the sources in this program have no lock file".to_owned())
+}
 
 /// Unpacks them into a folder, as a workspace of these two alone.
 pub(super) fn unpack(folder: &Path) -> Result<(), String> {
@@ -16,7 +32,10 @@ pub(super) fn unpack(folder: &Path) -> Result<(), String> {
         fs::remove_dir_all(folder).map_err(failed)?;
     }
     fs::create_dir_all(folder).map_err(failed)?;
-    tar::Archive::new(ARCHIVE).unpack(folder).map_err(failed)?;
+    let mut archive = tar::Archive::new(ARCHIVE);
+    // In the archive all files are equally old, and cargo goes by that.
+    archive.set_preserve_mtime(false);
+    archive.unpack(folder).map_err(failed)?;
     edit(&folder.join("Cargo.toml"), |workspace| {
         let members: Array = ["core", "kernel/notebook"].into_iter().collect();
         workspace["workspace"]["members"] = toml_edit::value(members);

@@ -1,0 +1,88 @@
+//! What is trained, group by group, as the run counted it.
+
+use std::path::Path;
+
+use compacter_core::event::Group;
+use compacter_core::view::Source;
+
+use crate::error::{NotebookError, Result};
+use crate::show::html::{aside, title};
+use crate::show::number::grouped;
+use crate::show::{Bundle, Cell, Rich, Table};
+
+/// The trained parameters of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parameters {
+    /// Name of the run.
+    pub run: String,
+    /// Group by group, the task head among them.
+    pub groups: Vec<Group>,
+    /// Trained parameters without the task head.
+    pub trainable: usize,
+    /// Parameters of the plain model.
+    pub total: usize,
+}
+
+impl Parameters {
+    pub(super) fn of(source: &Source, path: &Path) -> Result<Self> {
+        let view = source.view();
+        let started = view.started.as_ref().ok_or_else(|| NotebookError::Ended {
+            path: path.to_path_buf(),
+            message: "the run has recorded nothing yet".to_owned(),
+            hint: "wait until its first step, or look into its run.log".to_owned(),
+        })?;
+        Ok(Self {
+            run: view.name.clone(),
+            groups: started.groups.clone(),
+            trainable: started.trainable,
+            total: started.total,
+        })
+    }
+
+    /// Trained parameters without the task head, in percent of the plain model's.
+    #[must_use]
+    pub fn percent(&self) -> f64 {
+        self.percent_of(self.trainable)
+    }
+
+    fn percent_of(&self, count: usize) -> f64 {
+        100.0 * count as f64 / self.total.max(1) as f64
+    }
+
+    /// The groups, and in the last row the sum.
+    #[must_use]
+    pub fn table(&self) -> Table {
+        let mut table = Table::new(["group", "formula", "count", "% of model"]);
+        let mut push = |name: &str, formula: &str, count: usize| {
+            let percent = format!("{:.4}", self.percent_of(count));
+            table.push([
+                name.into(),
+                formula.into(),
+                Cell::from(count),
+                percent.into(),
+            ]);
+        };
+        for group in &self.groups {
+            push(&group.name, &group.formula, group.count);
+        }
+        push("trained, without task head", "", self.trainable);
+        table
+    }
+
+    fn sum(&self) -> String {
+        format!(
+            "{} of {} parameters are trained, {:.4} % (the task head not counted)",
+            grouped(self.trainable as u64),
+            grouped(self.total as u64),
+            self.percent()
+        )
+    }
+}
+
+impl Rich for Parameters {
+    fn bundle(&self) -> Bundle {
+        let (table, sum) = (self.table(), self.sum());
+        let html = title(&self.run) + &table.to_html() + &aside(&sum);
+        Bundle::plain(format!("{}\n{}\n{sum}", self.run, table.to_text())).with_html(html)
+    }
+}
