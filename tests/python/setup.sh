@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Prints the path of a Python interpreter that has requirements.txt installed.
+# Prints the path of a Python interpreter that has requirements.txt installed, or the file
+# of requirements that is given.
 #
 # Makes the environment on first use (minutes, several GB: PyTorch) in
 # ${COMPACTER_CACHE:-~/.cache/compacter}/python-<hash of requirements.txt>, and finds it there
@@ -7,7 +8,8 @@
 # PYTHON names the interpreter to build on (3.11 or newer).
 set -euo pipefail
 
-requirements=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/requirements.txt
+own=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/requirements.txt
+requirements=${1:-$own}
 cache=${COMPACTER_CACHE:-$HOME/.cache/compacter}
 environment=$cache/python-$(sha256sum "$requirements" | cut -c1-12)
 stamp=$environment/.complete
@@ -25,7 +27,9 @@ install() {
     rm -rf "$environment"
     "$base" -m venv "$environment"
     "$environment/bin/python" -m pip install --quiet --requirement "$requirements" >&2
-    "$environment/bin/python" -c 'import adapters, peft, sentencepiece, sklearn, torch' >&2
+    if [[ $requirements == "$own" ]]; then
+        "$environment/bin/python" -c 'import adapters, peft, sentencepiece, sklearn, torch' >&2
+    fi
     touch "$stamp"
 }
 

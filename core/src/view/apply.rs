@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use crate::event::{ConfigApplied, Ending, Eval, Event, Kind, Step};
 
 use super::axes::Moment;
+use super::run_view::{CheckpointSeen, Edit, EvalPoint, Measured, RunView};
 use super::status::Status;
-use super::view::{CheckpointSeen, Edit, EvalPoint, Measured, RunView};
 
 /// Snapshots of fast weights that are kept; the older ones are in the record.
 const FACTORS: usize = 256;

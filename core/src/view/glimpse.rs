@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::event::{Event, Kind};
 use crate::{Error, Result};
 
-use super::view::RunView;
+use super::run_view::RunView;
 
 /// Bytes looked at from the start: `started` carries the configuration.
 const HEAD: u64 = 256 << 10;

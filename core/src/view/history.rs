@@ -15,7 +15,7 @@ use crate::Result;
 use crate::event::tail::{Found, Line, Tail};
 use crate::event::{Event, Kind};
 
-use super::view::RunView;
+use super::run_view::RunView;
 
 /// Bytes read at once.
 pub(super) const PIECE: usize = 1 << 20;

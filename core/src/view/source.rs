@@ -17,7 +17,7 @@ use crate::{Error, Result};
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 
 use super::history::{self, History, Progress, Voids};
-use super::view::RunView;
+use super::run_view::RunView;
 
 /// Longer records are read behind the first screen.
 const AT_ONCE: u64 = 4 << 20;

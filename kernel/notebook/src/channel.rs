@@ -28,6 +28,9 @@ use socket::Socket;
 
 use crate::show::html::append;
 
+/// Environment variable: a file with the id of the cell that runs.
+pub(crate) const CELL: &str = "COMPACTER_KERNEL_CELL";
+
 /// Takes lines on their way to the kernel.
 pub trait Lines: Send {
     /// Takes one line, its newline included.
@@ -93,7 +96,7 @@ impl Channel {
         CHANNEL.get_or_init(|| {
             let socket = Socket::from_environment();
             let lines = socket.map(|socket| Box::new(socket) as Box<dyn Lines>);
-            let cell = std::env::var_os("COMPACTER_KERNEL_CELL");
+            let cell = std::env::var_os(CELL);
             Self::new(lines, Box::new(io::stdout()), move || {
                 let text = cell.as_ref().map(std::fs::read_to_string);
                 let text = text.and_then(Result::ok).unwrap_or_default();

@@ -77,7 +77,28 @@ pub fn init() {
 /// Whether the cell was interrupted.
 #[must_use]
 pub fn interrupted() -> bool {
-    FLAG.load(Ordering::Acquire)
+    if !FLAG.load(Ordering::Acquire) {
+        return false;
+    }
+    let meant = is_meant();
+    if !meant {
+        FLAG.store(false, Ordering::Release);
+    }
+    meant
+}
+
+/// Whether the flag is for the cell that runs, and not for one that has ended without
+/// looking at it: the kernel notes which one it means, and which one runs.
+fn is_meant() -> bool {
+    let Some(cell) = std::env::var_os(crate::channel::CELL) else {
+        return true;
+    };
+    let mut note = cell.clone();
+    note.push(".interrupt");
+    match (std::fs::read(cell), std::fs::read(note)) {
+        (Ok(cell), Ok(meant)) => cell == meant,
+        _ => true,
+    }
 }
 
 /// Returns early from a cell that was interrupted: `check()?`. The flag is taken down.
@@ -85,10 +106,11 @@ pub fn interrupted() -> bool {
 /// # Errors
 /// [`Interrupted`], once for each interrupt.
 pub fn check() -> Result<(), Interrupted> {
-    if FLAG.swap(false, Ordering::AcqRel) {
-        return Err(Interrupted);
+    if !interrupted() {
+        return Ok(());
     }
-    Ok(())
+    FLAG.store(false, Ordering::Release);
+    Err(Interrupted)
 }
 
 /// Takes the flag down; the kernel calls it before each cell.

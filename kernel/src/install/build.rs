@@ -19,12 +19,36 @@ fn manifest(facade: &Facade) -> String {
     )
 }
 
+/// Crates that training spends its time in, which the compiler takes its time for.
+const HOT: [&str; 18] = [
+    "compacter-core",
+    "candle-core",
+    "candle-nn",
+    "gemm",
+    "gemm-common",
+    "gemm-f32",
+    "gemm-f64",
+    "gemm-f16",
+    "pulp",
+    "half",
+    "rayon",
+    "rayon-core",
+    "tokenizers",
+    "safetensors",
+    "memchr",
+    "serde_json",
+    "nalgebra",
+    "num-traits",
+];
+
 /// Settings of all that is compiled there: crates are optimised, cells are not; nothing is
 /// looked for elsewhere.
 fn settings(sources: &Path) -> String {
+    let hot = HOT.map(|name| format!("[profile.dev.package.{name}]\nopt-level = 3\n"));
     format!(
-        "[profile.dev.package.\"*\"]\nopt-level = 3\n\n[net]\noffline = true\n\n\
+        "[profile.dev.package.\"*\"]\nopt-level = 1\n{}\n[net]\noffline = true\n\n\
          [source.crates-io]\nreplace-with = \"kept\"\n\n[source.kept]\ndirectory = {:?}\n",
+        hot.concat(),
         sources.join("vendor")
     )
 }
