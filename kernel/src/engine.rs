@@ -63,6 +63,8 @@ pub struct Engine {
     count: u64,
     /// Requests that were taken off the queue while cells were aborted.
     waiting: VecDeque<Request>,
+    /// Whether cells that wait are not to be run: one before them failed.
+    aborts: bool,
 }
 
 impl Engine {
@@ -77,6 +79,7 @@ impl Engine {
             context,
             count: 0,
             waiting: VecDeque::new(),
+            aborts: false,
         };
         while let Some(request) = engine.next() {
             engine.answer(&request);
@@ -102,6 +105,9 @@ impl Engine {
             other => tracing::error!("no answer for {other}"),
         }
         self.publish("status", json!({"execution_state": "idle"}), request);
+        if std::mem::take(&mut self.aborts) {
+            self.abort_queued();
+        }
     }
 
     fn publish(&self, kind: &str, content: Value, parent: &Request) {

@@ -1,6 +1,6 @@
 //! Messages on the wire: what is let in, and what goes out.
 //!
-//! A message is let in if its signature is right and it was not seen before. Whatever else
+//! A message is let in if its signature is right and was not seen before. Whatever else
 //! arrives is an error for the log, and the socket goes on being read.
 
 use std::collections::{HashSet, VecDeque};
@@ -95,22 +95,25 @@ pub fn message(kind: &str, content: Value, parent: Option<&Header>) -> JupyterMe
 
 /// The messages that were let in.
 #[derive(Debug, Default)]
-pub struct Seen(Mutex<(HashSet<String>, VecDeque<String>)>);
+pub struct Seen(Mutex<Signatures>);
+
+/// A set of signatures, and the order in which they came.
+type Signatures = (HashSet<Vec<u8>>, VecDeque<Vec<u8>>);
 
 impl Seen {
     /// Notes a message; false if it was noted before.
-    fn is_new(&self, id: &str) -> bool {
+    fn is_new(&self, signature: &[u8]) -> bool {
         // Nothing in here panics with the lock held.
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (ids, order) = &mut *seen;
-        if !ids.insert(id.to_owned()) {
+        let (signatures, order) = &mut *seen;
+        if !signatures.insert(signature.to_owned()) {
             return false;
         }
-        order.push_back(id.to_owned());
+        order.push_back(signature.to_owned());
         if order.len() > REMEMBERED
             && let Some(oldest) = order.pop_front()
         {
-            ids.remove(&oldest);
+            signatures.remove(&oldest);
         }
         true
     }
@@ -125,8 +128,9 @@ pub async fn read<S: SocketRecv>(
     seen: &Seen,
 ) -> Result<Request, WireError> {
     let frames = socket.socket.recv().await?;
+    let signature = signature(&frames);
     let raw = RawMessage::from_multipart(frames, &socket.mac)?;
-    request(raw, seen)
+    request(raw, &signature, seen)
 }
 
 /// What frames say, if they are signed with a key.
@@ -140,10 +144,19 @@ pub fn decode(frames: Vec<Bytes>, key: &str, seen: &Seen) -> Result<Request, Wir
     })?;
     // Only its key is used.
     let socket = Connection::new(zeromq::RouterSocket::new(), key, "");
-    request(RawMessage::from_multipart(frames, &socket.mac)?, seen)
+    let signature = signature(&frames);
+    let raw = RawMessage::from_multipart(frames, &socket.mac)?;
+    request(raw, &signature, seen)
 }
 
-fn request(raw: RawMessage, seen: &Seen) -> Result<Request, WireError> {
+/// The frame after the delimiter.
+fn signature(frames: &ZmqMessage) -> Bytes {
+    let mut frames = frames.iter();
+    let _delimiter = frames.find(|frame| frame.as_ref() == b"<IDS|MSG>");
+    frames.next().cloned().unwrap_or_default()
+}
+
+fn request(raw: RawMessage, signature: &[u8], seen: &Seen) -> Result<Request, WireError> {
     let part = |at: usize, part| {
         serde_json::from_slice::<Value>(&raw.jparts[at])
             .map_err(|error| WireError::Json { part, error })
@@ -154,8 +167,9 @@ fn request(raw: RawMessage, seen: &Seen) -> Result<Request, WireError> {
             error,
         })?;
     let content = part(3, "content")?;
-    // The signature covers the header, so nobody without the key can give another id.
-    if !seen.is_new(&header.msg_id) {
+    // Ids may repeat: a front end and its manager count each for itself. Signatures do not,
+    // and in letters of either size they are the same.
+    if !seen.is_new(&signature.to_ascii_lowercase()) {
         return Err(WireError::Replayed(header.msg_id));
     }
     Ok(Request {

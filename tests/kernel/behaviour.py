@@ -46,7 +46,7 @@ class Cells(unittest.TestCase):
             self.assertEqual(found, expected)
 
     def test_a_hundred_cells_share_one_candle(self) -> None:
-        self.ok("let mut ids = Vec::new();")
+        self.ok("let mut ids: Vec<compacter::candle_core::TensorId> = Vec::new();")
         for _ in range(100):
             self.ok("ids.push(Var::zeros(1, DType::F32, &Device::Cpu)?.id());")
         self.assertEqual(self.ok("ids.iter().collect::<std::collections::HashSet<_>>().len()").result, "100")

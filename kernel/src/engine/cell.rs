@@ -52,15 +52,13 @@ impl Engine {
                 content["status"] = "error".into();
                 content["execution_count"] = self.count.into();
                 self.reply("execute_reply", content, request);
-                if request.flag("stop_on_error", true) {
-                    self.abort_queued();
-                }
+                self.aborts = request.flag("stop_on_error", true);
             }
         }
     }
 
     /// Cells that were asked for before one failed are not run.
-    fn abort_queued(&mut self) {
+    pub(super) fn abort_queued(&mut self) {
         let mut queued: VecDeque<Request> = std::mem::take(&mut self.waiting);
         while let Ok(Job::Shell(request)) = self.around.jobs.try_recv() {
             queued.push_back(request);

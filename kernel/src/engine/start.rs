@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Instant;
 
 use evcxr::{CommandContext, EvalContext};
 
@@ -21,8 +22,15 @@ const PRELUDE: &str = "use compacter::prelude::*;";
 /// What every process that runs cells begins with.
 const FIRST: &str = "compacter::init();";
 
+/// A variable that a type is found for, and that is gone again.
+const WARM: [&str; 2] = [
+    "let warm = Tensor::zeros(1, DType::F32, &Device::Cpu);",
+    "drop(warm);",
+];
+
 /// Starts evcxr and its process.
 pub(super) fn start(around: &Surroundings) -> Result<CommandContext, String> {
+    let begun = Instant::now();
     let facade = Facade::read(&around.folder)?;
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let mut command = Command::new(program);
@@ -32,6 +40,7 @@ pub(super) fn start(around: &Surroundings) -> Result<CommandContext, String> {
         .env(CELL, cell_file(&around.folder))
         .current_dir(&around.home);
     let started = EvalContext::with_subprocess_command(command);
+    tracing::info!("evcxr is there after {:?}", begun.elapsed());
     let (context, outputs) = started.map_err(|error| format!("evcxr does not start: {error}"))?;
     let outlet = around.outlet.clone();
     std::thread::spawn(move || {
@@ -51,8 +60,22 @@ pub(super) fn start(around: &Surroundings) -> Result<CommandContext, String> {
     let setup = format!("{}\n{PRELUDE}", facade.dependency_line());
     let done = context.execute(&setup);
     done.map_err(|error| format!("the notebook library cannot be used: {}", full(&error)))?;
+    tracing::info!("the library is there after {:?}", begun.elapsed());
     prepare_child(&mut context)?;
+    tracing::info!("cells can run after {:?}", begun.elapsed());
+    warm(&mut context);
+    tracing::info!("all is warm after {:?}", begun.elapsed());
     Ok(context)
+}
+
+/// Has rust-analyzer read what cells use, so that no cell waits for it.
+fn warm(context: &mut CommandContext) {
+    for code in WARM {
+        if let Err(error) = context.execute(code) {
+            tracing::warn!("`{code}`: {}", full(&error));
+        }
+    }
+    let _known = context.completions("Tensor::", "Tensor::".len());
 }
 
 /// Makes a new process ready to run cells.
