@@ -64,10 +64,16 @@ impl Facade {
     #[must_use]
     pub fn dependency(&self) -> String {
         format!(
-            "{{ path = {:?}, package = \"compacter-notebook\", features = {:?} }}",
-            self.library, self.features
+            "{{ path = {}, package = \"compacter-notebook\", features = {:?} }}",
+            quoted(&self.library),
+            self.features
         )
     }
+}
+
+/// A path as a string of TOML.
+pub(crate) fn quoted(path: &Path) -> String {
+    toml_edit::Value::from(&*path.to_string_lossy()).to_string()
 }
 
 /// The kernel's folder of data.
@@ -119,8 +125,8 @@ impl Own {
             .map_err(failed(&own.path))?;
         copy(build, &own.path).map_err(failed(build))?;
         let settings = format!(
-            "[evcxr]\ntmpdir = {:?}\noffline_mode = true\nopt_level = \"0\"\n",
-            own.path.join("ctx")
+            "[evcxr]\ntmpdir = {}\noffline_mode = true\nopt_level = \"0\"\n",
+            quoted(&own.path.join("ctx"))
         );
         fs::write(own.path.join("evcxr.toml"), settings).map_err(failed(&own.path))?;
         Ok(own)
@@ -257,7 +263,8 @@ mod tests {
         };
         facade.write(folder.path()).unwrap();
         assert_eq!(Facade::read(folder.path()), Ok(facade.clone()));
-        assert!(facade.dependency_line().contains(r#"path = "/a b/\"c\"""#));
+        let table: toml_edit::DocumentMut = format!("a = {}", facade.dependency()).parse().unwrap();
+        assert_eq!(table["a"]["path"].as_str(), Some("/a b/\"c\""));
         assert!(Facade::read(&folder.path().join("none")).is_err());
     }
 }

@@ -175,7 +175,7 @@ impl Outlet {
     }
 
     fn wait(&self) -> Duration {
-        let idle = Duration::from_secs(3600);
+        let idle = Duration::from_hours(1);
         self.text
             .as_ref()
             .map_or(idle, |text| GATHER.saturating_sub(text.3.elapsed()))
@@ -240,7 +240,7 @@ impl Outlet {
         errors.push_str(&String::from_utf8_lossy(bytes));
         if errors.len() > 2 * KEPT {
             let cut = errors.len() - KEPT;
-            let cut = (cut..).find(|at| errors.is_char_boundary(*at));
+            let cut = (cut..errors.len()).find(|at| errors.is_char_boundary(*at));
             errors.drain(..cut.unwrap_or(0));
         }
     }

@@ -1,6 +1,6 @@
 //! Whether a cell is whole: what a console asks before it runs what was typed.
 
-use ra_ap_syntax::{AstNode, Edition, SourceFile, SyntaxKind, SyntaxNode};
+use ra_ap_syntax::{AstNode, Edition, NodeOrToken, SourceFile, SyntaxKind, SyntaxNode};
 use serde_json::{Value, json};
 
 /// Spaces of one indentation.
@@ -84,7 +84,7 @@ fn depth(code: &str) -> Depth {
     for token in parsed
         .syntax_node()
         .descendants_with_tokens()
-        .filter_map(|element| element.into_token())
+        .filter_map(NodeOrToken::into_token)
     {
         let closes = |with: SyntaxKind, open: &mut Vec<SyntaxKind>| open.pop() == Some(with);
         let right = match token.kind() {
@@ -126,7 +126,7 @@ fn is_closed(comment: &str) -> bool {
 fn ends_in_operator(tree: &SyntaxNode, end: usize) -> bool {
     let tokens = tree
         .descendants_with_tokens()
-        .filter_map(|element| element.into_token());
+        .filter_map(NodeOrToken::into_token);
     let before = tokens
         .filter(|token| usize::from(token.text_range().end()) <= end && !token.kind().is_trivia());
     before.last().is_some_and(|token| {

@@ -136,7 +136,7 @@ impl Relay {
                 ];
                 poll(
                     &mut fds,
-                    Some(&Timespec::try_from(Duration::from_secs(3600)).map_err(io::Error::other)?),
+                    Some(&Timespec::try_from(Duration::from_hours(1)).map_err(io::Error::other)?),
                 )?;
                 !fds[0].revents().is_empty()
             };

@@ -86,8 +86,8 @@ pub fn message(kind: &str, content: Value, parent: Option<&Header>) -> JupyterMe
         content,
     });
     let mut message = JupyterMessage::new(content, None);
-    message.header.username = "kernel".to_owned();
-    message.header.version = PROTOCOL.to_owned();
+    "kernel".clone_into(&mut message.header.username);
+    PROTOCOL.clone_into(&mut message.header.version);
     message.parent_header = parent.cloned();
     message.metadata = json!({});
     message

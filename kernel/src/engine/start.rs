@@ -63,7 +63,10 @@ pub(super) fn start(around: &Surroundings) -> Result<CommandContext, String> {
     tracing::info!("the library is there after {:?}", begun.elapsed());
     prepare_child(&mut context)?;
     tracing::info!("cells can run after {:?}", begun.elapsed());
-    warm(&mut context);
+    // Whoever waits already has a first cell that may need none of it.
+    if around.jobs.is_empty() {
+        warm(&mut context);
+    }
     tracing::info!("all is warm after {:?}", begun.elapsed());
     Ok(context)
 }

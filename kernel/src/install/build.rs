@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::{needs, write};
-use crate::folders::Facade;
+use crate::folders::{Facade, quoted};
 
 /// The manifest that evcxr writes, and makes a cell of.
 fn manifest(facade: &Facade) -> String {
@@ -47,9 +47,9 @@ fn settings(sources: &Path) -> String {
     let hot = HOT.map(|name| format!("[profile.dev.package.{name}]\nopt-level = 3\n"));
     format!(
         "[profile.dev.package.\"*\"]\nopt-level = 1\n{}\n[net]\noffline = true\n\n\
-         [source.crates-io]\nreplace-with = \"kept\"\n\n[source.kept]\ndirectory = {:?}\n",
+         [source.crates-io]\nreplace-with = \"kept\"\n\n[source.kept]\ndirectory = {}\n",
         hot.concat(),
-        sources.join("vendor")
+        quoted(&sources.join("vendor"))
     )
 }
 

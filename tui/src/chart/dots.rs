@@ -38,7 +38,7 @@ impl Dots {
     pub(super) fn row(&self, place: f64) -> usize {
         let down = (1.0 - place).clamp(0.0, 1.0) * (self.rows() - 1) as f64;
         // A flat line that is only almost flat stays in one of two rows that are as near.
-        (down - 1e-6).max(0.0).round() as usize
+        ((down - 1e-6).max(0.0) + 0.5) as usize
     }
 
     fn set(&mut self, column: usize, row: usize) {

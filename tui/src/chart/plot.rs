@@ -144,7 +144,7 @@ impl Pen<'_> {
     pub(super) fn column(&self, across: f64) -> usize {
         // The same cell that a column of dots at this place falls into.
         let dots = usize::from(self.area.width) * self.chart.style.glyphs.dots().0;
-        let dot = (across.clamp(0.0, 1.0) * dots.saturating_sub(1) as f64).round() as usize;
+        let dot = (across.clamp(0.0, 1.0) * dots.saturating_sub(1) as f64 + 0.5) as usize;
         dot / self.chart.style.glyphs.dots().0
     }
 
