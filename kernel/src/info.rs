@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use crate::wire::PROTOCOL;
 
-/// The content of a `kernel_info_reply`.
+/// The content of a `kernel_info_reply`; `release` is the compiler's.
 #[must_use]
-pub(crate) fn content() -> Value {
+pub(crate) fn content(release: &str) -> Value {
     let version = env!("CARGO_PKG_VERSION");
     json!({
         "status": "ok",
@@ -15,7 +15,7 @@ pub(crate) fn content() -> Value {
         "implementation_version": version,
         "language_info": {
             "name": "rust",
-            "version": "1.95.0",
+            "version": release,
             "mimetype": "text/x-rust",
             "file_extension": ".rs",
             "pygments_lexer": "rust",

@@ -85,6 +85,15 @@ pub fn current_build(data: &Path) -> Result<PathBuf, String> {
     Ok(build)
 }
 
+/// The release of the compiler that a build was made with.
+///
+/// # Errors
+/// When the build does not say what it is.
+pub fn release(build: &Path) -> Result<String, String> {
+    let facade = Facade::read(build)?;
+    Ok(needs::line(&facade.toolchain, "release").to_owned())
+}
+
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }

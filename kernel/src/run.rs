@@ -40,6 +40,7 @@ pub fn run(connection_file: &Path) -> Result<(), String> {
     let sockets = runtime.block_on(Sockets::bind(&info))?;
     let data = folders::data()?;
     let build = install::current_build(&data)?;
+    let release = install::release(&build)?;
     let own = Own::make(&data, &build)?;
     let folder = own.path().to_owned();
     let home = std::env::current_dir().map_err(|error| format!("the present folder: {error}"))?;
@@ -73,6 +74,7 @@ pub fn run(connection_file: &Path) -> Result<(), String> {
         typed,
         child: Arc::clone(&child),
         history,
+        release,
         folder,
     };
     let shutdown = runtime.block_on(sockets.serve((ways, receivers), office));

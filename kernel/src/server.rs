@@ -63,6 +63,8 @@ pub struct Office {
     pub child: Arc<Child>,
     /// What was run before.
     pub history: Arc<History>,
+    /// The release of the compiler, such as `1.95.0`.
+    pub release: String,
     /// The kernel's own folder.
     pub folder: std::path::PathBuf,
 }
@@ -285,7 +287,7 @@ impl Desk {
     async fn answer(&self, request: &Request) -> Option<(&'static str, Value)> {
         let ok = json!({"status": "ok"});
         Some(match request.header.msg_type.as_str() {
-            "kernel_info_request" => ("kernel_info_reply", info::content()),
+            "kernel_info_request" => ("kernel_info_reply", info::content(&self.office.release)),
             "is_complete_request" => ("is_complete_reply", whole(request.text("code")).content()),
             "history_request" => ("history_reply", self.office.history.answer(request)),
             "comm_info_request" => ("comm_info_reply", json!({"status": "ok", "comms": {}})),
