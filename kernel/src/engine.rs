@@ -8,7 +8,7 @@ mod failure;
 mod magic;
 mod start;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -138,12 +138,18 @@ impl Engine {
             Ok(found) => {
                 let start = to_characters(&code, found.start_offset);
                 let end = to_characters(&code, found.end_offset);
-                let typed = found.completions.iter().map(|one| {
-                    json!({"text": one.code, "type": one.kind, "signature": one.label, "start": start, "end": end})
+                let mut told = HashSet::new();
+                let named = found
+                    .completions
+                    .iter()
+                    .map(|one| (inserted(&one.code, one.kind), one));
+                let named: Vec<_> = named.filter(|(text, _)| told.insert(*text)).collect();
+                let typed = named.iter().map(|(text, one)| {
+                    json!({"text": text, "type": one.kind, "signature": one.label, "start": start, "end": end})
                 });
                 json!({
                     "status": "ok",
-                    "matches": found.completions.iter().map(|one| &one.code).collect::<Vec<_>>(),
+                    "matches": named.iter().map(|(text, _)| text).collect::<Vec<_>>(),
                     "cursor_start": start,
                     "cursor_end": end,
                     "metadata": {"_jupyter_types_experimental": typed.collect::<Vec<_>>()},
@@ -185,6 +191,16 @@ fn place(request: &Request, code: &str) -> usize {
     at.unwrap_or_else(|| code.chars().count())
 }
 
+/// What a completion puts into the cell: the name of a function or macro, without arguments that
+/// somebody would have to delete.
+fn inserted<'a>(code: &'a str, kind: &str) -> &'a str {
+    if kind != "function" {
+        return code;
+    }
+    let end = code.find(['(', '[', '{']).unwrap_or(code.len());
+    code[..end].trim_end()
+}
+
 /// The end of the name that a byte position is in.
 fn end_of_name(code: &str, at: usize) -> usize {
     let rest = code[at..].char_indices();
@@ -195,6 +211,14 @@ fn end_of_name(code: &str, at: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_completion_puts_a_name_there() {
+        assert_eq!(inserted("sum(sum_dims)", "function"), "sum");
+        assert_eq!(inserted("println!()", "function"), "println!");
+        assert_eq!(inserted("len", "instance"), "len");
+        assert_eq!(inserted("(a, b)", "instance"), "(a, b)");
+    }
 
     #[test]
     fn a_name_is_inspected_wherever_the_cursor_is_in_it() {

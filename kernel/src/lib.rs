@@ -18,6 +18,7 @@
 //! | `child.rs`    | interrupts, and what became of the process that runs cells         |
 //! | `parse.rs`    | whether a cell is whole; `history.rs`: what was run before         |
 //! | `folders.rs`  | what is kept where                                                 |
+//! | `view.rs`     | what rust-analyzer is shown of the crates that cells link          |
 //! | `install/`    | does everything slow once                                          |
 //! | `run.rs`      | one kernel, from its connection file to its end                    |
 //!
@@ -40,4 +41,5 @@ pub mod server;
 pub mod side;
 mod sorting;
 mod text;
+pub mod view;
 pub mod wire;

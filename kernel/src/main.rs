@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use compacter_kernel::install::{self, Place};
-use compacter_kernel::{relay, run};
+use compacter_kernel::{relay, run, view};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -72,6 +72,9 @@ fn main() -> ExitCode {
             Ok(status) => relay::end_as(status),
             Err(error) => fail(&format!("relay: {error}")),
         };
+    }
+    if view::is_wanted() {
+        return view::run();
     }
     evcxr::runtime_hook();
 

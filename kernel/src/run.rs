@@ -16,7 +16,7 @@ use crate::folders::{self, Own};
 use crate::history::History;
 use crate::outlet::Outlet;
 use crate::server::{Office, Sockets, ways};
-use crate::{install, side};
+use crate::{install, side, view};
 
 /// Allows a kernel to listen where other machines reach it.
 const ANYWHERE: &str = "COMPACTER_KERNEL_ANY_ADDRESS";
@@ -26,6 +26,8 @@ const ANYWHERE: &str = "COMPACTER_KERNEL_ANY_ADDRESS";
 /// # Errors
 /// Why it cannot be, for people.
 pub fn run(connection_file: &Path) -> Result<(), String> {
+    let data = folders::data()?;
+    view::enter(&data)?;
     let info = connection(connection_file)?;
     // What interrupts the terminal of the front end is the front end's to pass on.
     let ignored = Arc::new(AtomicBool::new(false));
@@ -38,7 +40,6 @@ pub fn run(connection_file: &Path) -> Result<(), String> {
         .map_err(|error| error.to_string())?;
     // Sockets before all else: a front end waits for them.
     let sockets = runtime.block_on(Sockets::bind(&info))?;
-    let data = folders::data()?;
     let build = install::current_build(&data)?;
     let release = install::release(&build)?;
     let own = Own::make(&data, &build)?;

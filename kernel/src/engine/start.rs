@@ -10,7 +10,7 @@ use evcxr::{CommandContext, EvalContext};
 use super::Surroundings;
 use crate::folders::Facade;
 use crate::outlet::Inlet;
-use crate::relay;
+use crate::{relay, view};
 
 /// The library's environment variable: the socket to show things through.
 const CHANNEL: &str = "COMPACTER_KERNEL_CHANNEL";
@@ -39,6 +39,7 @@ pub(super) fn start(around: &Surroundings) -> Result<CommandContext, String> {
         .env(CHANNEL, crate::side::address(&around.folder))
         .env(CELL, cell_file(&around.folder))
         .current_dir(&around.home);
+    view::leave(&mut command);
     let started = EvalContext::with_subprocess_command(command);
     tracing::info!("evcxr is there after {:?}", begun.elapsed());
     let (context, outputs) = started.map_err(|error| format!("evcxr does not start: {error}"))?;
@@ -57,7 +58,11 @@ pub(super) fn start(around: &Surroundings) -> Result<CommandContext, String> {
         }
     });
     let mut context = CommandContext::with_eval_context(context);
-    let setup = format!("{}\n{PRELUDE}", facade.dependency_line());
+    let setup = format!(
+        ":build_env CARGO_HOME={}\n{}\n{PRELUDE}",
+        view::cargo_home()?.display(),
+        facade.dependency_line()
+    );
     let done = context.execute(&setup);
     done.map_err(|error| format!("the notebook library cannot be used: {}", full(&error)))?;
     tracing::info!("the library is there after {:?}", begun.elapsed());
