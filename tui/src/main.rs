@@ -1,7 +1,6 @@
 //! The `compacter` command: train, measure and understand parameter-efficient fine-tuning.
 
 mod args;
-mod asking;
 mod commands;
 mod log;
 mod output;

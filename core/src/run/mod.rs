@@ -21,6 +21,7 @@
 //! - `events.jsonl` is never rewritten. A resumed run appends and says from which step.
 //! - The last checkpoint is removed only after a newer one is in place and in the index.
 
+pub mod asking;
 pub mod atomic;
 pub mod checkpoint;
 pub mod folder;
@@ -38,6 +39,7 @@ pub mod socket;
 pub mod state;
 pub mod watch;
 
+pub use asking::{Outcome, ask, envelope};
 pub use checkpoint::Checkpoint;
 pub use folder::{RunFolder, Start, Started, free, start};
 pub use fork::fork;

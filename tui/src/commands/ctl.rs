@@ -4,11 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use compacter_core::Result;
-use compacter_core::run::{Envelope, Request, RunFolder};
+use compacter_core::run::{self, Envelope, Outcome, Request, RunFolder};
 use serde::Serialize;
 
 use crate::args::Ctl;
-use crate::asking::{self, Outcome};
 use crate::{Exit, print, report};
 
 /// The outcome as JSON; `accepted` is null where there was no answer.
@@ -29,9 +28,9 @@ pub(crate) fn run(args: &Ctl) -> Result<Exit> {
         }
     };
     let folder = RunFolder::open(&place(&args.run))?;
-    let envelope = asking::envelope("ctl", &request);
+    let envelope = run::envelope("ctl", &request);
     let limit = Duration::from_secs(args.timeout);
-    let outcome = asking::ask(&folder, &envelope, limit)?;
+    let outcome = run::ask(&folder, &envelope, limit)?;
     tell(args, (&request, &envelope), outcome)
 }
 

@@ -4,10 +4,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use compacter_core::run::{Request, RunFolder};
+use compacter_core::run::{self, Outcome, Request, RunFolder};
 use compacter_core::{Error, Result};
-
-use crate::asking::{self, Outcome};
 
 /// How long a run may take to hear a command before it is withdrawn. The screen does not
 /// wait: what becomes of a command is an event of the run.
@@ -53,9 +51,9 @@ impl Steer for Steered {
         let request: Request = words.parse().map_err(refused)?;
         let told = format!("asked to {request}");
         let (folder, report) = (self.folder.clone(), self.report.clone());
-        let envelope = asking::envelope("dashboard", &request);
+        let envelope = run::envelope("dashboard", &request);
         thread::spawn(move || {
-            let message = match asking::ask(&folder, &envelope, PATIENCE) {
+            let message = match run::ask(&folder, &envelope, PATIENCE) {
                 Ok(Outcome::Answered(answer)) if answer.accepted => return,
                 Ok(Outcome::Answered(answer)) => answer.message.unwrap_or_default(),
                 Ok(Outcome::Unanswered(reason)) => reason,

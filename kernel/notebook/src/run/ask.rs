@@ -4,16 +4,13 @@
 //! answers once the trainer has heard the request, between two steps. The cell waits on
 //! another thread's work, so that it can be interrupted meanwhile.
 
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use compacter_core::Error;
 use compacter_core::event::Kind;
 use compacter_core::event::replay::{Follow, Update};
-use compacter_core::run::{Answer, Envelope, Mailbox, Request, lock, socket};
+use compacter_core::run::{Outcome, Request, RunFolder, ask, envelope};
 
 use super::{Run, place};
 use crate::error::{NotebookError, Result};
@@ -21,8 +18,6 @@ use crate::interrupt::{self, LOOK};
 
 /// How long a run may take to answer: a step of a large model is long.
 const LIMIT: Duration = Duration::from_secs(30);
-/// Time between looks for an answer in the record.
-const TICK: Duration = Duration::from_millis(50);
 
 impl Run {
     /// Asks, and waits until the run has answered.
@@ -72,35 +67,34 @@ impl Run {
             message,
         };
         match self.answer(request)? {
-            Some(answer) if answer.accepted => Ok(answer.id),
-            Some(answer) => {
+            Outcome::Answered(answer) if answer.accepted => Ok(answer.id),
+            Outcome::Answered(answer) => {
                 let message = answer.message;
                 Err(denied(
                     message.unwrap_or_else(|| "the run refused".to_owned()),
                 ))
             }
-            None if !self.is_running()? => Err(self.over(request)),
-            None => Err(denied(format!(
-                "no answer within {} s: the run is busy, and hears it between two steps",
-                LIMIT.as_secs()
-            ))),
+            Outcome::Unanswered(_) if !self.is_running()? => Err(self.over(request)),
+            Outcome::Unanswered(why) => Err(denied(why)),
         }
     }
 
-    /// Sends a request, and waits for the answer or an interrupt; `None` where there is none.
-    fn answer(&self, request: &Request) -> Result<Option<Answer>> {
-        Mailbox::of(self.path()).check_owner()?;
-        let envelope = Envelope::new("notebook", &user(), request);
+    /// Sends a request, and waits for the answer or an interrupt.
+    fn answer(&self, request: &Request) -> Result<Outcome> {
+        let folder = RunFolder::open(self.path())?;
+        let envelope = envelope("notebook", request);
         let (sender, answers) = mpsc::channel();
-        let path = self.path().to_path_buf();
         thread::spawn(move || {
             // A cell that was interrupted does not wait any longer.
-            let _unheard = sender.send(answer(&path, &envelope));
+            let _unheard = sender.send(ask(&folder, &envelope, LIMIT));
         });
         loop {
             match answers.recv_timeout(LOOK) {
-                Ok(answer) => return answer,
-                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+                Ok(outcome) => return Ok(outcome?),
+                Err(RecvTimeoutError::Disconnected) => {
+                    let message = "nobody waits for its answer".to_owned();
+                    return Ok(Outcome::Unanswered(message));
+                }
                 Err(RecvTimeoutError::Timeout) if interrupt::check().is_err() => {
                     let message = format!("`{request}` was sent, and the run may still do it");
                     return Err(NotebookError::Interrupted { message });
@@ -128,77 +122,5 @@ impl Run {
             state: state.0,
             hint,
         }
-    }
-}
-
-/// The user's name, for the record.
-fn user() -> String {
-    let mut names = ["USER", "LOGNAME"]
-        .iter()
-        .filter_map(|name| std::env::var(name).ok());
-    names.next().unwrap_or_else(|| "somebody".to_owned())
-}
-
-/// Sends a request, and waits for the answer; `None` where there is none.
-fn answer(path: &Path, envelope: &Envelope) -> Result<Option<Answer>> {
-    if let Some(through_socket) = by_socket(path, envelope)? {
-        return Ok(Some(through_socket));
-    }
-    by_mailbox(path, envelope)
-}
-
-/// `None` where the run has no socket that hears.
-fn by_socket(path: &Path, envelope: &Envelope) -> Result<Option<Answer>> {
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let address = runtime.and_then(|runtime| socket::address(&runtime, path));
-    let Some(address) = address else {
-        return Ok(None);
-    };
-    match socket::ask(&address, path, envelope, LIMIT) {
-        Ok(answer) => Ok(Some(answer)),
-        Err(error) if error.kind() == ErrorKind::NotConnected => Ok(None),
-        Err(error) if matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock) => {
-            Err(NotebookError::Denied {
-                request: envelope.command.clone(),
-                message: format!("no answer within {} s: the run is busy", LIMIT.as_secs()),
-            })
-        }
-        Err(error) => Err(Error::io(&address, "ask through")(error).into()),
-    }
-}
-
-fn by_mailbox(path: &Path, envelope: &Envelope) -> Result<Option<Answer>> {
-    let mut follow = Follow::new(path.join("events.jsonl"));
-    // What was recorded before answers nothing.
-    follow.poll()?;
-    let mailbox = Mailbox::of(path);
-    mailbox.send(envelope)?;
-    let start = Instant::now();
-    loop {
-        // Looked at first: a run that has ended may have answered before.
-        let runs = lock::holder(path)?.is_some();
-        let (Update::Appended(events) | Update::Restarted(events)) = follow.poll()?;
-        let answer = events.into_iter().find_map(|event| match event.kind {
-            Kind::Command {
-                id,
-                accepted,
-                message,
-                ..
-            } if id == envelope.id => Some(Answer {
-                id,
-                accepted,
-                message,
-            }),
-            _ => None,
-        });
-        if answer.is_some() {
-            return Ok(answer);
-        }
-        if !runs || start.elapsed() >= LIMIT {
-            // Whether it was taken or not, nobody waits for it any longer.
-            let _unheard = mailbox.take_back(&envelope.id);
-            return Ok(None);
-        }
-        thread::sleep(TICK);
     }
 }

@@ -7,24 +7,26 @@ use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use compacter_core::event::Kind;
-use compacter_core::event::replay::{Follow, Update};
-use compacter_core::run::{Answer, Envelope, Mailbox, Request, RunFolder, lock};
-use compacter_core::{Error, Result};
+use super::{Answer, Envelope, Mailbox, Request, RunFolder, lock};
+use crate::event::Kind;
+use crate::event::replay::{Follow, Update};
+use crate::{Error, Result};
 
 /// Time between looks for the answer.
 const TICK: Duration = Duration::from_millis(50);
 
 /// What came of asking.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub enum Outcome {
+    /// The run's answer.
     Answered(Answer),
     /// Nothing, for the reason given.
     Unanswered(String),
 }
 
 /// A request of this user, `from` the part of the program named.
-pub(crate) fn envelope(from: &str, request: &Request) -> Envelope {
+#[must_use]
+pub fn envelope(from: &str, request: &Request) -> Envelope {
     Envelope::new(from, &user(), request)
 }
 
@@ -32,7 +34,7 @@ pub(crate) fn envelope(from: &str, request: &Request) -> Envelope {
 ///
 /// # Errors
 /// Fails if the run's folder is another user's, or its record cannot be read.
-pub(crate) fn ask(folder: &RunFolder, envelope: &Envelope, limit: Duration) -> Result<Outcome> {
+pub fn ask(folder: &RunFolder, envelope: &Envelope, limit: Duration) -> Result<Outcome> {
     let mailbox = Mailbox::of(folder.path());
     mailbox.check_owner()?;
     match lock::holder(folder.path())? {
@@ -122,7 +124,7 @@ fn busy(limit: Duration) -> String {
 fn ask_socket(folder: &RunFolder, envelope: &Envelope, limit: Duration) -> Option<Outcome> {
     use std::io::ErrorKind;
 
-    use compacter_core::run::socket;
+    use crate::run::socket;
 
     let runtime = PathBuf::from(std::env::var_os("XDG_RUNTIME_DIR")?);
     let address = socket::address(&runtime, folder.path())?;
