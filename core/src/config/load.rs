@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use super::complaint::{Complaint, Outcome};
 use super::tree::{Origin, Tree, place};
-use super::{RunConfig, de};
+use super::{MethodConfig, RunConfig, de};
 use crate::error::{Error, Result};
 
 /// Larger files are no configurations, and reading them could take for ever.
@@ -76,6 +76,35 @@ impl RunConfig {
             *model = absolute("model.path", &beside)?;
         }
         Ok(())
+    }
+}
+
+impl MethodConfig {
+    /// The `[method]` table of a kind with settings such as `n=12` laid over it, for whoever
+    /// asks about a method alone.
+    ///
+    /// # Errors
+    /// As [`RunConfig::parse`], with `path` for where the kind was named.
+    pub fn of_kind(path: &Path, kind: &str, settings: &[String]) -> Result<Self> {
+        // The other tables only make the configuration whole.
+        let text = "name = 'method'\n[model]\npath = 'none'\n[task]\nname = 'none'\n";
+        let settings = settings.iter().map(|setting| format!("method.{setting}"));
+        let settings: Vec<String> = std::iter::once(format!("method.kind={kind}"))
+            .chain(settings)
+            .collect();
+        match RunConfig::parse(path, text, &settings) {
+            Ok(config) => Ok(config.method),
+            // Named as it was given, not as a field of a file.
+            Err(Error::Config { field, message, .. }) if field == "method.kind" => {
+                Err(Error::Config {
+                    path: path.to_path_buf(),
+                    place: None,
+                    field: String::new(),
+                    message,
+                })
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use compacter_core::config::{MethodConfig, MethodKind, RunConfig};
+use compacter_core::Result;
+use compacter_core::config::{MethodConfig, MethodKind};
 use compacter_core::model::{Family, ModelShape};
 use compacter_core::peft::count::{Count, count};
-use compacter_core::{Error, Result};
 use serde::Serialize;
 
 use crate::args::Params;
@@ -103,23 +103,7 @@ fn counted(config: &MethodConfig, shape: &ModelShape, outputs: Option<usize>) ->
 
 /// The `[method]` table of a kind with fields overridden.
 fn config(kind: &str, overrides: &[String]) -> Result<MethodConfig> {
-    // The other tables only make the configuration whole.
-    let text = "name = 'params'\n[model]\npath = 'none'\n[task]\nname = 'none'\n";
-    let fields = overrides.iter().map(|field| format!("method.{field}"));
-    let fields: Vec<String> = std::iter::once(format!("method.kind={kind}"))
-        .chain(fields)
-        .collect();
-    match RunConfig::parse(Path::new("--method"), text, &fields) {
-        Ok(config) => Ok(config.method),
-        // Named as it was typed here, not as a field of a file.
-        Err(Error::Config { field, message, .. }) if field == "method.kind" => Err(Error::Config {
-            path: format!("--method {kind}").into(),
-            place: None,
-            field: String::new(),
-            message,
-        }),
-        Err(error) => Err(error),
-    }
+    MethodConfig::of_kind(Path::new(&format!("--method {kind}")), kind, overrides)
 }
 
 /// A number with a thin gap between thousands.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{SMALLEST, parse, refusal};
-use crate::config::{EvalEvery, MethodKind, RunConfig, TaskKind, Warmup};
+use crate::config::{EvalEvery, MethodConfig, MethodKind, RunConfig, TaskKind, Warmup};
 
 #[test]
 fn the_smallest_configuration_is_all_defaults() {
@@ -115,4 +115,23 @@ fn validate_refuses_what_a_program_put_together_wrongly() {
     config.train.seed = u64::MAX;
     let text = config.validate().unwrap_err().to_string();
     assert!(text.contains("cannot be written as TOML"), "{text}");
+}
+
+#[test]
+fn a_method_alone_is_a_kind_and_settings() {
+    let of = |kind, settings: &[&str]| {
+        let settings: Vec<String> = settings.iter().map(|&text| text.to_owned()).collect();
+        MethodConfig::of_kind(Path::new("a cell"), kind, &settings)
+    };
+    let method = of("compacter++", &["n=12"]).unwrap();
+    assert_eq!(
+        (method.kind, method.n),
+        (MethodKind::CompacterPlusPlus, Some(12))
+    );
+    let text = of("compactor", &[]).unwrap_err().to_string();
+    assert!(
+        text.starts_with("a cell: ") && text.contains("compacter"),
+        "{text}"
+    );
+    assert!(of("compacter", &["m=12"]).is_err());
 }
