@@ -49,7 +49,7 @@ pub struct Chart {
 /// use compacter_notebook::show::{chart, display};
 ///
 /// let curve: Vec<(f64, f64)> = (0..50).map(f64::from).map(|x| (x, x.sin())).collect();
-/// display(&chart::of("a wave", [("sin", curve)]));
+/// display(&chart::of("a wave", [("sin", curve)]).x_name("radians"));
 /// ```
 pub fn of<S: Into<String>>(
     title: impl Into<String>,
@@ -76,6 +76,13 @@ type Canvas<'a, 'b> = ChartContext<'b, SVGBackend<'a>, Cartesian2d<RangedCoordf6
 type Painted<'a> = Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
 
 impl Chart {
+    /// The same with a name below its x axis.
+    #[must_use]
+    pub fn x_name(mut self, name: impl Into<String>) -> Self {
+        self.x_name = name.into();
+        self
+    }
+
     /// The chart as an SVG picture, 640 by 220 pixels.
     #[must_use]
     pub fn svg(&self) -> String {
