@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use compacter_core::Error;
 
+use crate::interrupt::Interrupted;
+
 /// What a fallible function of this crate returns.
 pub type Result<T, E = NotebookError> = std::result::Result<T, E>;
 
@@ -202,6 +204,15 @@ impl From<Error> for NotebookError {
     }
 }
 
+/// So that `check()?` stands in a function of one's own, too.
+impl From<Interrupted> for NotebookError {
+    fn from(_: Interrupted) -> Self {
+        Self::Interrupted {
+            message: "every variable is as it was".to_owned(),
+        }
+    }
+}
+
 impl From<candle_core::Error> for NotebookError {
     fn from(error: candle_core::Error) -> Self {
         Self::Tensor(error)
@@ -211,6 +222,12 @@ impl From<candle_core::Error> for NotebookError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interrupt_reads_the_same_from_a_function_of_ones_own() {
+        let error = NotebookError::from(Interrupted);
+        assert_eq!(error.to_string(), Interrupted.to_string());
+    }
 
     #[test]
     fn debug_reads_like_display_and_ends_with_what_to_do() {
