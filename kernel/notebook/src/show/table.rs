@@ -73,10 +73,43 @@ impl From<usize> for Cell {
     }
 }
 
+/// As a count, which an `i32` is in a cell: the type of a whole number that has no other.
+impl From<i32> for Cell {
+    fn from(number: i32) -> Self {
+        match u64::try_from(number) {
+            Ok(count) => Self::Count(count),
+            Err(_) => Self::Text(number.to_string()),
+        }
+    }
+}
+
+impl From<f32> for Cell {
+    fn from(value: f32) -> Self {
+        Self::Number(f64::from(value))
+    }
+}
+
 impl<T: Into<Cell>> From<Option<T>> for Cell {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Empty, Into::into)
     }
+}
+
+/// A row of a table from values of several types: words, numbers, counts.
+///
+/// # Examples
+/// ```
+/// use compacter_notebook::prelude::*;
+///
+/// let mut table = Table::new(["method", "trained", "% of model"]);
+/// table.push(row!["compacter++", 104_704, 0.047]);
+/// assert_eq!(table.column("trained").unwrap(), [104_704.0]);
+/// ```
+#[macro_export]
+macro_rules! row {
+    ($($cell:expr),+ $(,)?) => {
+        [$($crate::show::Cell::from($cell)),+]
+    };
 }
 
 /// A table, with a name for each column.
@@ -270,6 +303,16 @@ mod tests {
         assert!(bundle.text().contains("… 60 rows"), "{}", bundle.text());
         assert!(bundle.html().contains("… 60 rows"));
         assert_eq!(bundle.text().lines().count(), 1 + 40 + 1);
+    }
+
+    #[test]
+    fn a_row_has_values_of_several_types() {
+        let mut table = Table::new(["words", "count", "number", "left out"]);
+        table.push(crate::row!["a", 1_000, 0.5_f32]);
+        table.push(crate::row![String::from("b"), -1, 7_usize, None::<f64>]);
+        let text = table.to_text();
+        assert!(text.contains("1,000") && text.contains("0.5000"), "{text}");
+        assert!(text.contains("-1"), "{text}");
     }
 
     #[test]
