@@ -10,6 +10,7 @@
 //! |----------------|-------------------------------------------------------------------|
 //! | [`run`]        | [`run::Run`]: starts, shows, steers and compares runs             |
 //! | [`show`]       | [`show::Rich`] values, [`show::display`], tables and charts       |
+//! | [`tensors`]    | values that a seed decides, and singular values                   |
 //! | [`channel`]    | how a display gets to the kernel, from any thread at any time     |
 //! | [`interrupt`]  | gives a cell back without losing its variables                    |
 //! | [`error`]      | mistakes, and what to do about them                               |
@@ -28,6 +29,7 @@ pub mod interrupt;
 pub mod prelude;
 pub mod run;
 pub mod show;
+pub mod tensors;
 
 pub use candle_core;
 pub use candle_nn;

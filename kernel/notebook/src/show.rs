@@ -11,6 +11,7 @@
 //! | `tensor.rs`    | candle's tensors                                           |
 //! | `config.rs`    | configurations and errors                                  |
 //! | `chart.rs`     | curves as SVG                                              |
+//! | `heat.rs`      | matrices as SVG                                            |
 //!
 //! HTML has inline styles only. Colours of text and lines are the page's own, paler by
 //! opacity, so that it reads in light and dark themes; its plain twin says the same.
@@ -20,6 +21,7 @@ pub mod chart;
 pub(crate) mod colour;
 mod config;
 mod expression;
+pub mod heat;
 pub(crate) mod html;
 pub(crate) mod number;
 mod table;

@@ -13,6 +13,8 @@ use candle_core::{Tensor, Var};
 use compacter_core::Error;
 use compacter_core::config::RunConfig;
 
+use super::chart::Chart;
+use super::heat::Heat;
 use super::{Bundle, Rich, Table, number};
 use crate::channel::{Channel, Message, Op};
 use crate::error::NotebookError;
@@ -54,6 +56,8 @@ fn rich<T: ?Sized>(value: &T) -> Option<&dyn Rich> {
         Tensor,
         Var,
         Table,
+        Chart,
+        Heat,
         Bundle,
         Run,
         Comparison,
@@ -66,6 +70,7 @@ fn rich<T: ?Sized>(value: &T) -> Option<&dyn Rich> {
         Result<Tensor, candle_core::Error>,
         Result<Tensor, NotebookError>,
         Result<Table, NotebookError>,
+        Result<Heat, NotebookError>,
         Result<Factors, NotebookError>,
         Result<Outcome, NotebookError>,
         Result<Parameters, NotebookError>,
@@ -132,6 +137,10 @@ mod tests {
     fn a_tensor_is_shown_richly_and_a_borrowed_value_as_its_debug_text() {
         let tensor = Tensor::new(&[1f32, 2.0], &candle_core::Device::Cpu).unwrap();
         assert!(bundle_of(&tensor).unwrap().html().contains("mean"));
+        let chart = crate::show::chart::of("a wave", [("sin", vec![(0.0, 0.0), (1.0, 0.8)])]);
+        assert!(bundle_of(&chart).unwrap().html().contains("<svg"));
+        let heat = crate::show::heat::of("a row", [("x", &tensor)]);
+        assert!(bundle_of(&heat).unwrap().html().contains("<svg"));
         let words = ["a".to_owned()];
         let bundle = bundle_of(&words.first()).unwrap();
         assert_eq!((bundle.text(), bundle.html()), ("Some(\"a\")", ""));

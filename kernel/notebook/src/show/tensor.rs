@@ -90,7 +90,7 @@ fn place(tensor: &Tensor) -> String {
 }
 
 /// The values, the last index fastest.
-fn values(tensor: &Tensor) -> candle_core::Result<Vec<f64>> {
+pub(super) fn values(tensor: &Tensor) -> candle_core::Result<Vec<f64>> {
     let flat = tensor.detach().flatten_all()?;
     flat.to_dtype(DType::F64)?.to_vec1()
 }
