@@ -3,13 +3,12 @@
 //! ```text
 //! <data>/compacter/kernel/
 //!   builds/<key>/     what the installation built; nobody writes to it afterwards
-//!     .cargo/config.toml, facade.json, ctx/
-//!   kernels/<pid>-…/  a running kernel's copy of it, with its sockets; goes away with it
+//!     lib/, facade/, ctx/ and more: see install/build.rs
+//!   kernels/<pid>/    a running kernel's own, with its sockets; goes away with it
 //!   history.jsonl
 //! ```
 //!
-//! The compiled crates, which nobody changes, are one file under two names (or share their
-//! blocks); only what cargo and evcxr write into is copied.
+//! All kernels link the one library; only the folder that evcxr makes cells in is copied.
 
 use std::fs;
 use std::io;
@@ -20,7 +19,7 @@ use serde::{Deserialize, Serialize};
 /// What the installation built.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facade {
-    /// The sources of the notebook library.
+    /// The crate that names the notebook library.
     pub library: PathBuf,
     /// Features it is built with.
     pub features: Vec<String>,
@@ -54,6 +53,12 @@ impl Facade {
         fs::write(folder.join(Self::FILE), serde_json::to_string_pretty(self)?)
     }
 
+    /// The folder of the compiled library.
+    #[must_use]
+    pub fn library_folder(&self) -> PathBuf {
+        self.library.join("../../lib")
+    }
+
     /// evcxr's command that makes the library known to cells as `compacter`.
     #[must_use]
     pub fn dependency_line(&self) -> String {
@@ -63,11 +68,7 @@ impl Facade {
     /// The library as a dependency in TOML.
     #[must_use]
     pub fn dependency(&self) -> String {
-        format!(
-            "{{ path = {}, package = \"compacter-notebook\", features = {:?} }}",
-            quoted(&self.library),
-            self.features
-        )
+        format!("{{ path = {} }}", quoted(&self.library))
     }
 }
 
@@ -123,7 +124,11 @@ impl Own {
         fs::create_dir(&own.path)
             .and_then(|()| only_mine(&own.path))
             .map_err(failed(&own.path))?;
-        copy(build, &own.path).map_err(failed(build))?;
+        for part in ["ctx", ".cargo", Facade::FILE] {
+            let part = build.join(part);
+            copy(&part, &own.path.join(part.file_name().unwrap_or_default()))
+                .map_err(failed(&part))?;
+        }
         let settings = format!(
             "[evcxr]\ntmpdir = {}\noffline_mode = true\nopt_level = \"0\"\n",
             quoted(&own.path.join("ctx"))
@@ -169,45 +174,22 @@ fn sweep(kernels: &Path) {
     }
 }
 
-/// Copies a folder: compiled crates as second names of the same files, the rest for real,
-/// with its times, by which cargo knows what is fresh.
+/// Copies a file or folder with its times, by which cargo knows what is fresh.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let (source, target) = (entry.path(), to.join(entry.file_name()));
-        if entry.file_type()?.is_dir() {
+    if from.is_dir() {
+        fs::create_dir_all(to)?;
+        for entry in fs::read_dir(from)? {
+            let entry = entry?;
             // What the compiler of cells left to go on from is of no use elsewhere.
             if entry.file_name() != "incremental" {
-                fs::create_dir_all(&target)?;
-                copy(&source, &target)?;
+                copy(&entry.path(), &to.join(entry.file_name()))?;
             }
-        } else if !is_compiled(&source) || fs::hard_link(&source, &target).is_err() {
-            fs::copy(&source, &target)?;
-            let times = fs::metadata(&source)?;
-            let times = fs::FileTimes::new().set_modified(times.modified()?);
-            fs::File::options()
-                .write(true)
-                .open(&target)?
-                .set_times(times)?;
         }
+        return Ok(());
     }
-    Ok(())
-}
-
-/// Whether a file is a compiled crate, which nobody writes to.
-fn is_compiled(path: &Path) -> bool {
-    let name = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default();
-    let cells = ["libctx", "ctx", "libcode_"]
-        .iter()
-        .any(|cell| name.starts_with(cell));
-    let ending = path
-        .extension()
-        .and_then(|ending| ending.to_str())
-        .unwrap_or_default();
-    !cells && ["rlib", "rmeta", "so", "dylib"].contains(&ending)
+    fs::copy(from, to)?;
+    let times = fs::FileTimes::new().set_modified(fs::metadata(from)?.modified()?);
+    fs::File::options().write(true).open(to)?.set_times(times)
 }
 
 #[cfg(test)]
@@ -219,36 +201,47 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kernel_has_a_copy_of_its_own_that_shares_what_is_compiled() {
+    fn a_kernel_has_a_folder_of_its_own_to_make_cells_in() {
         let data = tempfile::tempdir().unwrap();
         let build = data.path().join("builds/key");
         let deps = build.join("ctx/target/debug/deps");
-        fs::create_dir_all(&deps).unwrap();
-        fs::create_dir_all(build.join("ctx/target/debug/incremental/ctx")).unwrap();
-        for name in ["libcandle.rlib", "libctx.so", "candle.d"] {
-            fs::write(deps.join(name), name).unwrap();
+        for folder in [
+            &deps,
+            &deps.join("../incremental/ctx"),
+            &build.join("lib"),
+            &build.join(".cargo"),
+        ] {
+            fs::create_dir_all(folder).unwrap();
+        }
+        for file in [
+            "ctx/target/debug/deps/facade.d",
+            "lib/library.so",
+            ".cargo/config.toml",
+            "facade.json",
+        ] {
+            fs::write(build.join(file), file).unwrap();
         }
         let old = data.path().join("kernels/999999999");
         fs::create_dir_all(&old).unwrap();
 
         let own = Own::make(data.path(), &build).unwrap();
-        let copied = own.path().join("ctx/target/debug/deps");
-        let inode = |path: &Path| fs::metadata(path).unwrap().ino();
+        let inner = |file: &str| own.path().join("ctx/target/debug").join(file);
+        let modified = |path: &Path| fs::metadata(path).unwrap().modified().unwrap();
         assert_eq!(
-            inode(&copied.join("libcandle.rlib")),
-            inode(&deps.join("libcandle.rlib"))
+            modified(&inner("deps/facade.d")),
+            modified(&deps.join("facade.d"))
         );
-        for name in ["libctx.so", "candle.d"] {
-            assert_ne!(inode(&copied.join(name)), inode(&deps.join(name)), "{name}");
-            let modified = |path: &Path| fs::metadata(path).unwrap().modified().unwrap();
-            assert_eq!(modified(&copied.join(name)), modified(&deps.join(name)));
-        }
-        assert!(!own.path().join("ctx/target/debug/incremental").exists());
+        assert!(!inner("incremental").exists());
+        assert!(own.path().join(".cargo/config.toml").exists());
+        assert!(
+            !own.path().join("lib").exists(),
+            "the library is everybody's"
+        );
         assert!(!old.exists());
         assert_eq!(fs::metadata(own.path()).unwrap().mode() & 0o777, 0o700);
         let path = own.path().to_owned();
         drop(own);
-        assert!(!path.exists() && deps.join("libcandle.rlib").exists());
+        assert!(!path.exists() && deps.join("facade.d").exists());
     }
 
     #[test]

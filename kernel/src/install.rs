@@ -1,15 +1,15 @@
 //! The installation: everything slow, once.
 //!
 //! ```text
-//! sources in this program ─▶ unpack ─▶ vendor ─▶ build ─▶ try a cell ─▶ tell Jupyter
+//! sources in this program ─▶ unpack ─▶ compile ─▶ try a cell ─▶ tell Jupyter
 //! ```
 //!
 //! | file           | what                                                            |
 //! |----------------|-----------------------------------------------------------------|
 //! | `needs.rs`     | compiler, linker, disk: what has to be there                    |
 //! | `sources.rs`   | core and the notebook library, out of this program              |
-//! | `vendor.rs`    | the crates they need, kept for when there is no network         |
-//! | `build.rs`     | compiles all that, as evcxr will ask for it                     |
+//! | `build.rs`     | compiles them, and makes of that what cells link                |
+//! | `shown.rs`     | keeps the sources that completion reads                         |
 //! | `std_sources.rs` | the standard library's sources, for completion                |
 //! | `spec.rs`      | what Jupyter is told                                            |
 //!
@@ -17,10 +17,10 @@
 
 mod build;
 mod needs;
+mod shown;
 mod sources;
 mod spec;
 mod std_sources;
-mod vendor;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -102,7 +102,7 @@ fn first_line(text: &str) -> &str {
 ///
 /// # Errors
 /// What is missing or went wrong, and what to do, for people.
-pub fn install(place: &Place, cuda: bool) -> Result<(), String> {
+pub fn install(place: &Place, cuda: bool, keep_build: bool) -> Result<(), String> {
     let toolchain = needs::check()?;
     let data = data()?;
     let features: Vec<String> = cuda.then(|| "cuda".to_owned()).into_iter().collect();
@@ -119,15 +119,19 @@ pub fn install(place: &Place, cuda: bool) -> Result<(), String> {
     } else {
         let sources = data.join("sources").join(&key);
         sources::unpack(&sources)?;
-        vendor::vendor(&sources)?;
         let facade = Facade {
-            library: sources.join("kernel/notebook"),
+            library: build.join("facade/compacter"),
             features,
             toolchain,
             sources: archive,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         build::build(&build, &sources, &facade)?;
+        if !keep_build {
+            let target = build::target(&sources);
+            fs::remove_dir_all(&target)
+                .map_err(|error| format!("{}: {error}", target.display()))?;
+        }
     }
     let std_sources = std_sources::find_or_make(&data)?;
     write(&current(&data), &key)?;
@@ -155,6 +159,7 @@ pub fn uninstall(place: &Place) -> Result<(), String> {
         data.join("sources"),
         data.join("bin"),
         data.join("rust-src"),
+        data.join("view"),
     ] {
         match fs::remove_dir_all(&folder) {
             Ok(()) => say(&format!("removed {}", folder.display())),

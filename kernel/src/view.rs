@@ -1,24 +1,24 @@
 //! What rust-analyzer is shown of the crates that cells link.
 //!
 //! evcxr has rust-analyzer find the types of variables, and that asks `cargo metadata` what
-//! there is to read. The whole answer is some 180 crates; it would look for implementations of
-//! traits in all of them before it knew the type of a single tensor, and again after each cell.
-//! Cells can name a dozen. So this program stands in `cargo`'s place for rust-analyzer, and for
-//! nothing else: it asks the real one, and leaves out of the answer what the library keeps to
-//! itself. What a cell adds with `:dep` is shown whole. Everything is still built by cargo, from
-//! the whole graph.
+//! there is to read. For cargo the library is one small crate without dependencies; behind it
+//! are 170, and in all of them rust-analyzer would look for implementations of traits before it
+//! knew the type of a single tensor, and again after each cell. Cells can name a dozen. So this
+//! program stands in `cargo`'s place for rust-analyzer, and for nothing else: it asks the real
+//! one, and puts those dozen behind the crate that names the library. What a cell adds with
+//! `:dep` is there as cargo tells it.
 //!
 //! rust-analyzer looks for cargo in `$CARGO_HOME/bin` before all else; the kernel's own process
 //! has a folder there in which `cargo` is this program ([`enter`]).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::{fs, io};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Names cargo's own home, while the kernel's `CARGO_HOME` is the view's.
 const HOME: &str = "COMPACTER_KERNEL_CARGO_HOME";
@@ -125,9 +125,11 @@ pub fn run() -> ExitCode {
     // What is not understood is passed on as it is: rust-analyzer knows what to do with it.
     let shown = serde_json::from_slice(&output.stdout)
         .ok()
-        .map(|mut metadata| {
-            prune(&mut metadata);
-            metadata.to_string().into_bytes()
+        .and_then(|mut metadata| {
+            add_library(&mut metadata, |file| {
+                serde_json::from_slice(&fs::read(file).ok()?).ok()
+            })?;
+            Some(metadata.to_string().into_bytes())
         });
     match io::Write::write_all(&mut io::stdout(), &shown.unwrap_or(output.stdout)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -149,51 +151,79 @@ fn cargo() -> PathBuf {
     of_toolchain.unwrap_or_else(|| PathBuf::from("cargo"))
 }
 
-/// Leaves out of `cargo metadata`'s answer what only crates of [`SHOWN`] reach.
-fn prune(metadata: &mut Value) {
-    let names: HashMap<String, String> = each(metadata, "/packages")
-        .filter_map(|package| Some((text(package, "id")?, text(package, "name")?)))
-        .collect();
-    let hides = |from: &str, to: &str| {
-        let shown = |id| names.get(id).is_some_and(|name| SHOWN.contains(&&**name));
-        shown(from) && !shown(to)
-    };
-    let edges: HashMap<String, Vec<String>> = each(metadata, "/resolve/nodes")
-        .filter_map(|node| {
-            let id = text(node, "id")?;
-            let to = each(node, "/dependencies").filter_map(Value::as_str);
-            let to = to.filter(|to| !hides(&id, to)).map(str::to_owned);
-            let to = to.collect();
-            Some((id, to))
-        })
-        .collect();
-    let mut reached = HashSet::new();
-    let mut ahead: Vec<String> = each(metadata, "/workspace_members")
-        .filter_map(|member| member.as_str().map(str::to_owned))
-        .collect();
-    while let Some(id) = ahead.pop() {
-        ahead.extend(edges.get(&id).into_iter().flatten().cloned());
-        reached.insert(id);
-        ahead.retain(|id| !reached.contains(id));
-    }
+/// The file of a build that says what is behind the crate that names the library.
+pub(crate) const FILE: &str = "view.json";
 
-    let stays = |id: Option<&str>| id.is_some_and(|id| reached.contains(id));
-    retain(metadata.pointer_mut("/packages"), |package| {
-        stays(package["id"].as_str())
-    });
-    retain(metadata.pointer_mut("/resolve/nodes"), |node| {
-        stays(node["id"].as_str())
-    });
-    let nodes = metadata.pointer_mut("/resolve/nodes");
-    for node in nodes.and_then(Value::as_array_mut).into_iter().flatten() {
-        let id = node["id"].as_str().unwrap_or_default().to_owned();
-        retain(node.get_mut("deps"), |dep| {
-            !hides(&id, dep["pkg"].as_str().unwrap_or_default())
+/// Of `cargo metadata`'s answer on the library's sources, packages that cells can name and the
+/// edges between them.
+///
+/// # Errors
+/// When it is no such answer; for people.
+pub(crate) fn of_library(metadata: Value) -> Result<Value, String> {
+    let named = |package: &Value| SHOWN.iter().any(|name| package["name"] == *name);
+    let packages: Vec<Value> = each(&metadata, "/packages")
+        .filter(|package| named(package))
+        .cloned()
+        .collect();
+    let ids: HashSet<&str> = packages
+        .iter()
+        .filter_map(|one| one["id"].as_str())
+        .collect();
+    let root = packages.iter().find(|one| one["name"] == SHOWN[0]);
+    let root = root.ok_or("cargo metadata does not tell of the library")?["id"].clone();
+    let nodes = each(&metadata, "/resolve/nodes").cloned();
+    let nodes = nodes.filter(|node| node["id"].as_str().is_some_and(|id| ids.contains(id)));
+    let nodes = nodes.map(|mut node| {
+        retain(&mut node["deps"], |dep| {
+            dep["pkg"].as_str().is_some_and(|id| ids.contains(id))
         });
-        retain(node.get_mut("dependencies"), |dep| {
-            !hides(&id, dep.as_str().unwrap_or_default())
+        retain(&mut node["dependencies"], |dep| {
+            dep.as_str().is_some_and(|id| ids.contains(id))
         });
+        node
+    });
+    let nodes: Vec<Value> = nodes.collect();
+    Ok(json!({"root": root, "nodes": nodes, "packages": packages}))
+}
+
+/// Puts the library behind the crates that name it. None where there are none, or `read` finds
+/// nothing of it.
+fn add_library(metadata: &mut Value, read: impl Fn(&Path) -> Option<Value>) -> Option<()> {
+    // <build>/facade/<name>/Cargo.toml
+    let build = |package: &Value| {
+        let manifest = Path::new(package["manifest_path"].as_str()?);
+        let folder = manifest.parent()?.parent()?;
+        let build = folder.parent()?.to_owned();
+        (folder.file_name()? == "facade").then_some(build)
+    };
+    let facades: HashSet<String> = each(metadata, "/packages")
+        .filter(|package| build(package).is_some())
+        .filter_map(|package| package["id"].as_str().map(str::to_owned))
+        .collect();
+    let build = each(metadata, "/packages").find_map(build)?;
+    let library = read(&build.join(FILE))?;
+    let root = library["root"].as_str()?;
+    let nodes = metadata.pointer_mut("/resolve/nodes")?.as_array_mut()?;
+    for node in nodes.iter_mut() {
+        if node["id"].as_str().is_some_and(|id| facades.contains(id)) {
+            node["dependencies"].as_array_mut()?.push(json!(root));
+            node["deps"].as_array_mut()?.push(json!({
+                "name": SHOWN[0].replace('-', "_"),
+                "pkg": root,
+                "dep_kinds": [{"kind": null, "target": null}],
+            }));
+        }
     }
+    nodes.extend(each(&library, "/nodes").cloned());
+    let packages = metadata.pointer_mut("/packages")?.as_array_mut()?;
+    // A crate that a cell adds may be one of them, the same release out of cargo's store.
+    let known: HashSet<String> = packages.iter().map(|one| one["id"].to_string()).collect();
+    let new = each(&library, "/packages").filter(|one| !known.contains(&one["id"].to_string()));
+    packages.extend(new.cloned());
+    let nodes = metadata.pointer_mut("/resolve/nodes")?.as_array_mut()?;
+    let mut told = HashSet::new();
+    nodes.retain(|node| told.insert(node["id"].to_string()));
+    Some(())
 }
 
 fn each<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {
@@ -201,60 +231,74 @@ fn each<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> 
     found.into_iter().flatten()
 }
 
-fn text(value: &Value, name: &str) -> Option<String> {
-    value[name].as_str().map(str::to_owned)
-}
-
-fn retain(list: Option<&mut Value>, keep: impl Fn(&Value) -> bool) {
-    if let Some(list) = list.and_then(Value::as_array_mut) {
+fn retain(list: &mut Value, keep: impl Fn(&Value) -> bool) {
+    if let Some(list) = list.as_array_mut() {
         list.retain(keep);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
 
     fn metadata(edges: &[(&str, &[&str])]) -> Value {
         let packages = edges.iter().map(|(name, _)| {
-            let id = format!("{name} 1");
-            json!({"name": name, "id": id})
+            let manifest = format!("/k/builds/1/facade/{name}/Cargo.toml");
+            let manifest = if *name == "compacter" {
+                manifest
+            } else {
+                format!("/s/{name}/Cargo.toml")
+            };
+            json!({"name": name, "id": format!("{name} 1"), "manifest_path": manifest})
         });
         let nodes = edges.iter().map(|(name, to)| {
-            let to: Vec<String> = to.iter().map(|to| format!("{to} 1")).collect();
-            let deps: Vec<Value> = to.iter().map(|to| json!({"pkg": to})).collect();
-            json!({"id": format!("{name} 1"), "dependencies": to, "deps": deps})
+            let ids: Vec<String> = to.iter().map(|to| format!("{to} 1")).collect();
+            let deps = to.iter().map(|to| {
+                json!({"name": to.replace('-', "_"), "pkg": format!("{to} 1"), "dep_kinds": [{"kind": null, "target": null}]})
+            });
+            json!({"id": format!("{name} 1"), "dependencies": ids, "deps": deps.collect::<Vec<_>>()})
         });
         json!({
             "packages": packages.collect::<Vec<_>>(),
             "resolve": {"nodes": nodes.collect::<Vec<_>>()},
-            "workspace_members": ["ctx 1"],
         })
     }
 
     #[test]
-    fn what_the_library_keeps_to_itself_is_left_out_and_what_a_cell_adds_is_not() {
-        let mut given = metadata(&[
-            ("ctx", &["compacter-notebook", "regex"]),
+    fn cells_are_shown_what_they_can_name_behind_the_facade() {
+        let library = metadata(&[
             ("compacter-notebook", &["candle-core", "plotters"]),
-            ("candle-core", &["half", "rayon", "memchr"]),
+            ("candle-core", &["half", "rayon"]),
             ("half", &["zerocopy"]),
-            ("regex", &["memchr", "half"]),
             ("plotters", &["rayon"]),
             ("rayon", &[]),
-            ("memchr", &[]),
             ("zerocopy", &[]),
         ]);
-        prune(&mut given);
-        let expected = metadata(&[
-            ("ctx", &["compacter-notebook", "regex"]),
-            ("compacter-notebook", &["candle-core"]),
-            ("candle-core", &["half"]),
-            ("half", &[]),
+        let library = of_library(library).unwrap();
+        let mut given = metadata(&[
+            ("ctx", &["compacter", "regex"]),
+            ("compacter", &[]),
             ("regex", &["memchr", "half"]),
             ("memchr", &[]),
+            ("half", &["zerocopy"]),
+            ("zerocopy", &[]),
+        ]);
+        add_library(&mut given, |file| {
+            assert_eq!(file, Path::new("/k/builds/1/view.json"));
+            Some(library.clone())
+        })
+        .unwrap();
+        let expected = metadata(&[
+            ("ctx", &["compacter", "regex"]),
+            ("compacter", &["compacter-notebook"]),
+            ("regex", &["memchr", "half"]),
+            ("memchr", &[]),
+            ("half", &["zerocopy"]),
+            ("zerocopy", &[]),
+            ("compacter-notebook", &["candle-core"]),
+            ("candle-core", &["half"]),
         ]);
         assert_eq!(given, expected);
     }
@@ -263,7 +307,7 @@ mod tests {
     fn an_answer_of_another_shape_is_left_alone() {
         for mut given in [json!({}), json!([1]), json!({"packages": 3})] {
             let before = given.clone();
-            prune(&mut given);
+            assert_eq!(add_library(&mut given, |_| None), None);
             assert_eq!(given, before);
         }
     }

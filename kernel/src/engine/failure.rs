@@ -34,7 +34,11 @@ impl Failure {
     /// What evcxr says of a cell's code.
     pub(super) fn of(error: &Error, code: &str, count: u64) -> Self {
         let Error::CompilationErrors(errors) = error else {
-            return Self::new("Error", error.to_string());
+            let mut text = error.to_string();
+            if text.contains("offline") {
+                text.push_str("\nCrates are taken from cargo's own store: `:offline 0` first lets it ask the network");
+            }
+            return Self::new("Error", text);
         };
         let value = errors
             .iter()

@@ -17,10 +17,18 @@ const CHANNEL: &str = "COMPACTER_KERNEL_CHANNEL";
 /// The library's environment variable: the file with the id of the cell that runs.
 const CELL: &str = "COMPACTER_KERNEL_CELL";
 
+/// Where the system looks for dynamic libraries.
+const LIBRARIES: &str = if cfg!(target_os = "macos") {
+    "DYLD_LIBRARY_PATH"
+} else {
+    "LD_LIBRARY_PATH"
+};
+
 /// What every session begins with.
 const PRELUDE: &str = "use compacter::prelude::*;";
-/// What every process that runs cells begins with.
-const FIRST: &str = "compacter::init();";
+/// What every process that runs cells begins with. The `?` has evcxr wrap cells so that they can use it, which it finds out by a failed compilation;
+/// better here than in somebody's first cell.
+const FIRST: &str = "compacter::init();\nOk::<(), std::fmt::Error>(())?;";
 
 /// A variable that a type is found for, and that is gone again.
 const WARM: [&str; 2] = [
@@ -39,6 +47,9 @@ pub(super) fn start(around: &Surroundings) -> Result<CommandContext, String> {
         .env(CHANNEL, crate::side::address(&around.folder))
         .env(CELL, cell_file(&around.folder))
         .current_dir(&around.home);
+    // Cells are loaded from another folder than they are linked in, from which the path to the
+    // library that the linker wrote down does not lead there.
+    command.env(LIBRARIES, search_path(&facade.library_folder()));
     view::leave(&mut command);
     let started = EvalContext::with_subprocess_command(command);
     tracing::info!("evcxr is there after {:?}", begun.elapsed());
@@ -84,6 +95,16 @@ fn warm(context: &mut CommandContext) {
         }
     }
     let _known = context.completions("Tensor::", "Tensor::".len());
+}
+
+/// The library's folder before whatever is searched already.
+fn search_path(folder: &Path) -> std::ffi::OsString {
+    let mut path = folder.as_os_str().to_owned();
+    if let Some(rest) = std::env::var_os(LIBRARIES).filter(|rest| !rest.is_empty()) {
+        path.push(":");
+        path.push(rest);
+    }
+    path
 }
 
 /// Makes a new process ready to run cells.

@@ -28,10 +28,15 @@ pub(super) fn lock() -> Result<String, String> {
 pub(super) fn unpack(folder: &Path) -> Result<(), String> {
     super::say("unpacking the sources");
     let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
-    if folder.exists() {
-        fs::remove_dir_all(folder).map_err(failed)?;
-    }
     fs::create_dir_all(folder).map_err(failed)?;
+    // What an earlier installation compiled is gone on from.
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let path = entry.path();
+        if entry.file_type().map_err(failed)?.is_dir() && entry.file_name() != "target" {
+            fs::remove_dir_all(path).map_err(failed)?;
+        }
+    }
     let mut archive = tar::Archive::new(ARCHIVE);
     // In the archive all files are equally old, and cargo goes by that.
     archive.set_preserve_mtime(false);
