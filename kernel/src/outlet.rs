@@ -26,6 +26,8 @@ use crate::wire::message;
 
 /// How long text waits for more of it.
 const GATHER: Duration = Duration::from_millis(15);
+/// How long errors wait: what a panic or a failed `?` printed is shown once, as the cell's error.
+const HOLD: Duration = Duration::from_millis(60);
 /// How much text goes out at once.
 const ENOUGH: usize = 1 << 16;
 /// How long a mark waits for its display, which was sent before it.
@@ -115,6 +117,13 @@ impl Stream {
             Self::Stderr => "stderr",
         }
     }
+
+    fn patience(self) -> Duration {
+        match self {
+            Self::Stdout => GATHER,
+            Self::Stderr => HOLD,
+        }
+    }
 }
 
 /// The thread's state.
@@ -167,7 +176,7 @@ impl Outlet {
             if self
                 .text
                 .as_ref()
-                .is_some_and(|text| text.3.elapsed() >= GATHER)
+                .is_some_and(|text| text.3.elapsed() >= text.0.patience())
             {
                 self.send_text();
             }
@@ -176,9 +185,9 @@ impl Outlet {
 
     fn wait(&self) -> Duration {
         let idle = Duration::from_hours(1);
-        self.text
-            .as_ref()
-            .map_or(idle, |text| GATHER.saturating_sub(text.3.elapsed()))
+        self.text.as_ref().map_or(idle, |text| {
+            text.0.patience().saturating_sub(text.3.elapsed())
+        })
     }
 
     fn take(&mut self, inlet: Inlet) {
@@ -194,6 +203,7 @@ impl Outlet {
             Inlet::Text(line) => self.write(Stream::Stdout, format!("{line}\n").as_bytes()),
             Inlet::Asked(asker) => {
                 self.let_go();
+                self.keep_back();
                 self.send_text();
                 self.place_all();
                 // The engine may have given up on it.
@@ -341,6 +351,25 @@ impl Outlet {
         self.publish(cell.as_ref(), kind, content);
     }
 
+    /// Takes out of the text that waits what the cell's error will say.
+    fn keep_back(&mut self) {
+        let Some((Stream::Stderr, _, text, _)) = &mut self.text else {
+            return;
+        };
+        if self.happened.panicked {
+            let begin = text.rfind("panicked at ");
+            let begin = begin.and_then(|at| text[..at].rfind("thread '"));
+            text.truncate(begin.map_or(text.len(), |begin| {
+                text[..begin].trim_end_matches('\n').len()
+            }));
+            if !text.is_empty() {
+                text.push('\n');
+            }
+        } else if self.happened.failed {
+            self.happened.errors = std::mem::take(text);
+        }
+    }
+
     fn write(&mut self, stream: Stream, bytes: &[u8]) {
         if self.text.as_ref().is_some_and(|text| text.0 != stream) {
             self.send_text();
@@ -370,10 +399,11 @@ impl Outlet {
     }
 
     fn publish(&self, cell: Option<&Cell>, kind: &str, content: Value) {
-        if cell.is_some_and(|cell| cell.silent) {
+        // Before the first cell evcxr tries itself out.
+        let Some(cell) = cell.filter(|cell| !cell.silent) else {
             return;
-        }
-        let message = message(kind, content, cell.map(|cell| &cell.header));
+        };
+        let message = message(kind, content, Some(&cell.header));
         // Only at the end there is nobody to send it.
         let _gone = self.iopub.blocking_send(message);
     }

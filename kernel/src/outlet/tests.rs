@@ -151,3 +151,27 @@ fn a_silent_cell_shows_nothing() {
     }
     assert_eq!(sent(vec![silent, out("x\n")]), []);
 }
+
+#[test]
+fn a_panic_is_shown_as_an_error_and_not_as_text_too() {
+    let said = "mine\n\nthread '<unnamed>' (7) panicked at src/lib.rs:9:5:\nboom\nnote: run with\n";
+    let (asker, answer) = crossbeam_channel::unbounded();
+    let all = sent(vec![
+        cell("a", 1),
+        Inlet::Relay(Heard::Stderr(said.as_bytes().to_vec())),
+        Inlet::Relay(Heard::Panic),
+        Inlet::Asked(asker),
+    ]);
+    let texts: Vec<&Value> = all.iter().map(|(_, content, _)| &content["text"]).collect();
+    assert_eq!(texts, ["mine\n"]);
+    assert!(answer.recv().unwrap().errors.contains("boom"));
+}
+
+#[test]
+fn nothing_is_shown_before_the_first_cell() {
+    let block = Heard::Block {
+        mime: "text/plain".to_owned(),
+        body: "42".to_owned(),
+    };
+    assert_eq!(sent(vec![Inlet::Relay(block), out("x\n")]), []);
+}
