@@ -11,8 +11,9 @@ mod start;
 use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use evcxr::CommandContext;
 use jupyter_protocol::JupyterMessage;
 use serde_json::{Value, json};
@@ -23,6 +24,9 @@ use crate::history::History;
 use crate::outlet::Inlet;
 use crate::text::{to_bytes, to_characters};
 use crate::wire::{Request, message};
+
+/// How long nobody asks for anything before time is taken to get ready for more.
+const IDLE: Duration = Duration::from_millis(300);
 
 /// What the engine is asked for.
 #[derive(Debug)]
@@ -60,6 +64,8 @@ pub struct Engine {
     around: Surroundings,
     /// None where it could not be started, for the reason given.
     context: Result<CommandContext, String>,
+    /// Whether completion is known to be quick.
+    warm: bool,
     count: u64,
     /// Requests that were taken off the queue while cells were aborted.
     waiting: VecDeque<Request>,
@@ -70,13 +76,17 @@ pub struct Engine {
 impl Engine {
     /// Starts evcxr, which takes seconds, and then does what it is asked for until the end.
     pub fn run(around: Surroundings) {
-        let context = start::start(&around);
-        if let Err(why) = &context {
-            tracing::error!("{why}");
-        }
+        let (context, warm) = match start::start(&around) {
+            Ok((context, warm)) => (Ok(context), warm),
+            Err(why) => {
+                tracing::error!("{why}");
+                (Err(why), true)
+            }
+        };
         let mut engine = Self {
             around,
             context,
+            warm,
             count: 0,
             waiting: VecDeque::new(),
             aborts: false,
@@ -89,6 +99,17 @@ impl Engine {
     fn next(&mut self) -> Option<Request> {
         if let Some(request) = self.waiting.pop_front() {
             return Some(request);
+        }
+        if let (false, Ok(context)) = (self.warm, &mut self.context) {
+            // Somebody who reads the output of a cell will type the next one.
+            match self.around.jobs.recv_timeout(IDLE) {
+                Err(RecvTimeoutError::Timeout) => {
+                    start::warm(context);
+                    self.warm = true;
+                }
+                Ok(Job::Shell(request)) => return Some(request),
+                Ok(Job::End) | Err(RecvTimeoutError::Disconnected) => return None,
+            }
         }
         match self.around.jobs.recv() {
             Ok(Job::Shell(request)) => Some(request),
@@ -143,7 +164,8 @@ impl Engine {
                     .completions
                     .iter()
                     .map(|one| (inserted(&one.code, one.kind), one));
-                let named: Vec<_> = named.filter(|(text, _)| told.insert(*text)).collect();
+                let mut named: Vec<_> = named.filter(|(text, _)| told.insert(*text)).collect();
+                named.sort_by_key(|(text, _)| (text.starts_with('_'), *text));
                 let typed = named.iter().map(|(text, one)| {
                     json!({"text": text, "type": one.kind, "signature": one.label, "start": start, "end": end})
                 });

@@ -18,7 +18,7 @@ from session import Session
 STATEMENT = "let total: f32 = tensor.sqr()?.sum_all()?.to_scalar()?;"
 EXPRESSION = "tensor.sqr()?.sum_all()?.to_scalar::<f32>()?"
 WRONG = "let wrong: i32 = tensor.sum_all();"
-LOOP = "let mut x = 1u64; for i in 0..20_000_000u64 { x = x.wrapping_mul(6364136223846793005).wrapping_add(i ^ (x >> 7)); } x"
+LOOP = "let mut x = 1u64; for i in 0..200_000_000u64 { x = x.wrapping_mul(6364136223846793005).wrapping_add(i ^ (x >> 7)); } x"
 
 
 def show(name: str, times: list[float]) -> None:

@@ -37,7 +37,9 @@ const WARM: [&str; 2] = [
 ];
 
 /// Starts evcxr and its process.
-pub(super) fn start(around: &Surroundings) -> Result<CommandContext, String> {
+///
+/// Whether completion is warm comes with it.
+pub(super) fn start(around: &Surroundings) -> Result<(CommandContext, bool), String> {
     let begun = Instant::now();
     let facade = Facade::read(&around.folder)?;
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
@@ -80,21 +82,24 @@ pub(super) fn start(around: &Surroundings) -> Result<CommandContext, String> {
     prepare_child(&mut context)?;
     tracing::info!("cells can run after {:?}", begun.elapsed());
     // Whoever waits already has a first cell that may need none of it.
-    if around.jobs.is_empty() {
+    let idle = around.jobs.is_empty();
+    if idle {
+        for code in WARM {
+            if let Err(error) = context.execute(code) {
+                tracing::warn!("`{code}`: {}", full(&error));
+            }
+        }
         warm(&mut context);
+        tracing::info!("all is warm after {:?}", begun.elapsed());
     }
-    tracing::info!("all is warm after {:?}", begun.elapsed());
-    Ok(context)
+    Ok((context, idle))
 }
 
-/// Has rust-analyzer read what cells use, so that no cell waits for it.
-fn warm(context: &mut CommandContext) {
-    for code in WARM {
-        if let Err(error) = context.execute(code) {
-            tracing::warn!("`{code}`: {}", full(&error));
-        }
-    }
-    let _known = context.completions("Tensor::", "Tensor::".len());
+/// Has rust-analyzer read what completion needs: front ends give up on an answer that takes a
+/// second.
+pub(super) fn warm(context: &mut CommandContext) {
+    const CODE: &str = "Tensor::zeros(1, DType::F32, &Device::Cpu).";
+    let _known = context.completions(CODE, CODE.len());
 }
 
 /// The library's folder before whatever is searched already.
