@@ -12,10 +12,12 @@
 //! | `config.rs`    | configurations and errors                                  |
 //! | `chart.rs`     | curves as SVG                                              |
 //! | `heat.rs`      | matrices as SVG                                            |
+//! | `bars.rs`      | named numbers as bars                                      |
 //!
 //! HTML has inline styles only. Colours of text and lines are the page's own, paler by
 //! opacity, so that it reads in light and dark themes; its plain twin says the same.
 
+mod bars;
 mod bundle;
 pub mod chart;
 pub(crate) mod colour;

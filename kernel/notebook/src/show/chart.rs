@@ -15,6 +15,7 @@ use super::{Bundle, Rich};
 
 mod line;
 
+pub use super::bars::{Bars, bars};
 pub(crate) use line::COLUMNS;
 pub use line::Line;
 
@@ -40,6 +41,8 @@ pub struct Chart {
     pub(crate) bad: Vec<f64>,
     /// From where to where the x axis goes, where that is more than the curves do.
     pub(crate) x: Option<(f64, f64)>,
+    /// Whether places on the x axis are powers of two.
+    pub(crate) doubles: bool,
 }
 
 /// A chart of curves in a cell: a name, and `(x, y)` points, for each.
@@ -71,6 +74,33 @@ pub fn of<S: Into<String>>(
     chart
 }
 
+/// A chart of means in a cell: a name, and `(x, mean, spread)` points, for each curve. A bar goes
+/// from `mean - spread` to `mean + spread`; curves stand a little beside each other.
+///
+/// # Examples
+/// ```
+/// use compacter_notebook::show::{chart, display};
+///
+/// let points = vec![(16.0, 0.61, 0.05), (32.0, 0.72, 0.04), (64.0, 0.80, 0.02)];
+/// display(&chart::spreads("accuracy", [("compacter", points)]).doubling("examples"));
+/// ```
+pub fn spreads<S: Into<String>>(
+    title: impl Into<String>,
+    curves: impl IntoIterator<Item = (S, Vec<(f64, f64, f64)>)>,
+) -> Chart {
+    let (names, points): (Vec<S>, Vec<Vec<_>>) = curves.into_iter().unzip();
+    let means = points.iter().map(|points| {
+        let means = points.iter().map(|(x, mean, _)| (*x, *mean));
+        means.collect()
+    });
+    let mut chart = of(title, names.into_iter().zip(means));
+    for (line, points) in chart.lines.iter_mut().zip(points) {
+        line.dots = true;
+        line.bars = points;
+    }
+    chart
+}
+
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Canvas<'a, 'b> = ChartContext<'b, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 type Painted<'a> = Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
@@ -81,6 +111,21 @@ impl Chart {
     pub fn x_name(mut self, name: impl Into<String>) -> Self {
         self.x_name = name.into();
         self
+    }
+
+    /// Says what the x axis is, and has it double from one mark to the next.
+    #[must_use]
+    pub fn doubling(mut self, x_name: impl Into<String>) -> Self {
+        self.doubles = true;
+        for line in &mut self.lines {
+            for point in line.pieces.iter_mut().flatten() {
+                point.0 = point.0.log2();
+            }
+            for bar in &mut line.bars {
+                bar.0 = bar.0.log2();
+            }
+        }
+        self.x_name(x_name)
     }
 
     /// The chart as an SVG picture, 640 by 220 pixels.
@@ -108,6 +153,7 @@ impl Chart {
                 .iter()
                 .flat_map(|line| line.pieces.iter().flatten())
         };
+        let bars = || self.lines.iter().flat_map(|line| &line.bars);
         let ends = |values: &mut dyn Iterator<Item = f64>| {
             values.fold(None, |ends: Option<(f64, f64)>, value| {
                 let (low, high) = ends.unwrap_or((value, value));
@@ -117,9 +163,19 @@ impl Chart {
         let bad = self.bad.iter().copied();
         let x = ends(&mut points().map(|point| point.0).chain(bad));
         let (left, right) = self.x.or(x).unwrap_or((0.0, 1.0));
-        let (low, high) = ends(&mut points().map(|point| point.1)).unwrap_or((0.0, 1.0));
+        let bars = bars().flat_map(|(_, mean, spread)| [mean - spread, mean + spread]);
+        let bars = bars.filter(|end| end.is_finite());
+        let (low, high) =
+            ends(&mut points().map(|point| point.1).chain(bars)).unwrap_or((0.0, 1.0));
         let room = (high - low).max(high.abs() * 1e-3).max(1e-9) * 0.06;
         let right = if right > left { right } else { left + 1.0 };
+        // Curves with bars stand beside each other.
+        let side = if self.lines.iter().any(|line| !line.bars.is_empty()) {
+            (right - left) * 0.04
+        } else {
+            0.0
+        };
+        let (left, right) = (left - side, right + side);
         ((left, right), (low - room, high + room))
     }
 
@@ -143,7 +199,11 @@ impl Chart {
             .axis_style(INK.mix(0.5))
             .label_style(text.clone())
             .axis_desc_style(text)
-            .x_label_formatter(&|x| if whole { format!("{x:.0}") } else { short(*x) })
+            .x_label_formatter(&|x| match () {
+                () if self.doubles => power(*x),
+                () if whole => format!("{x:.0}"),
+                () => short(*x),
+            })
             .y_label_formatter(&|y| label(*y, high - low))
             .draw()?;
         for mark in self.marks_drawn(left, right) {
@@ -151,8 +211,12 @@ impl Chart {
             let line = PathElement::new(vec![(mark.x, low), (mark.x, top)], mark.colour.mix(0.7));
             canvas.draw_series([line])?;
         }
-        for line in &self.lines {
-            line.paint(&mut canvas)?;
+        let barred = self.lines.iter().filter(|line| !line.bars.is_empty());
+        let (count, apart) = (barred.count(), (right - left) * 0.008);
+        for (at, line) in self.lines.iter().enumerate() {
+            let aside = apart * (at as f64 - (count.saturating_sub(1)) as f64 / 2.0);
+            let aside = if line.bars.is_empty() { 0.0 } else { aside };
+            line.paint(&mut canvas, aside)?;
         }
         let top = high - (high - low) * 0.03;
         let bad = columns(self.bad.iter().copied(), left, right);
@@ -217,7 +281,16 @@ impl Chart {
     #[must_use]
     pub(crate) fn text(&self) -> String {
         let mut text = self.title.clone();
+        let place = |x: f64| if self.doubles { x.exp2() } else { x };
         for line in self.lines.iter().filter(|line| !line.name.is_empty()) {
+            if !line.bars.is_empty() {
+                append(&mut text, format_args!("\n{}:", line.name));
+                for (x, mean, spread) in &line.bars {
+                    let (x, mean, spread) = (short(place(*x)), short(*mean), short(*spread));
+                    append(&mut text, format_args!(" {mean} ± {spread} at {x}"));
+                }
+                continue;
+            }
             let mut points = line.pieces.iter().flatten();
             let first = points.next();
             let last = line.pieces.iter().flatten().next_back();
@@ -228,9 +301,9 @@ impl Chart {
                         "\n{}: {} at {} to {} at {}",
                         line.name,
                         short(first.1),
-                        short(first.0),
+                        short(place(first.0)),
                         short(last.1),
-                        short(last.0)
+                        short(place(last.0))
                     ),
                 );
             }
@@ -260,6 +333,15 @@ fn columns(places: impl Iterator<Item = f64>, left: f64, right: f64) -> impl Ite
         }
         is_apart
     })
+}
+
+/// `2^x` where that is a whole number; nothing between.
+fn power(x: f64) -> String {
+    if (x - x.round()).abs() < 1e-6 && x >= 0.0 {
+        format!("{:.0}", x.exp2())
+    } else {
+        String::new()
+    }
 }
 
 /// A value on the y axis, with digits enough to tell it from its neighbours.

@@ -13,6 +13,7 @@ use candle_core::{Tensor, Var};
 use compacter_core::Error;
 use compacter_core::config::RunConfig;
 
+use super::bars::Bars;
 use super::chart::Chart;
 use super::heat::Heat;
 use super::{Bundle, Rich, Table, number};
@@ -57,6 +58,7 @@ fn rich<T: ?Sized>(value: &T) -> Option<&dyn Rich> {
         Var,
         Table,
         Chart,
+        Bars,
         Heat,
         Bundle,
         Run,

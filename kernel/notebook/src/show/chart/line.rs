@@ -21,18 +21,28 @@ pub struct Line {
     pub(crate) opacity: f64,
     /// Whether its points are dots too.
     pub(crate) dots: bool,
+    /// `(x, mean, spread)`: bars from below to above the mean.
+    pub(crate) bars: Vec<(f64, f64, f64)>,
 }
 
 impl Line {
-    pub(super) fn paint<'a>(&self, canvas: &mut Canvas<'a, '_>) -> Painted<'a> {
+    /// Draws it, that far to the right of its places.
+    pub(super) fn paint<'a>(&self, canvas: &mut Canvas<'a, '_>, aside: f64) -> Painted<'a> {
+        let moved = |&(x, y): &(f64, f64)| (x + aside, y);
         if self.dots {
-            let points = self.pieces.iter().flatten();
-            let dots = points.map(|&point| Circle::new(point, 3, self.colour.filled()));
+            let points = self.pieces.iter().flatten().map(moved);
+            let dots = points.map(|point| Circle::new(point, 3, self.colour.filled()));
             canvas.draw_series(dots)?;
         }
         let style = self.colour.mix(self.opacity).stroke_width(self.width);
         for piece in &self.pieces {
-            canvas.draw_series(LineSeries::new(piece.iter().copied(), style))?;
+            canvas.draw_series(LineSeries::new(piece.iter().map(moved), style))?;
+        }
+        let finite = |(x, mean, spread): &&(f64, f64, f64)| (x + mean + spread).is_finite();
+        for (x, mean, spread) in self.bars.iter().filter(finite) {
+            let ends = [(*x, mean - spread), (*x, mean + spread)];
+            let bar = ends.iter().map(moved).collect::<Vec<_>>();
+            canvas.draw_series([PathElement::new(bar, style)])?;
         }
         Ok(())
     }
@@ -45,6 +55,7 @@ impl Line {
             width: 2,
             opacity: 1.0,
             dots: false,
+            bars: Vec::new(),
         }
     }
 

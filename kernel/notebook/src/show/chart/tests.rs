@@ -43,3 +43,21 @@ fn names_of_others_are_escaped() {
     let html = of("<script>", [("<script>", vec![(0.0, 1.0)])]).html();
     assert!(!html.contains("<script>"), "{html}");
 }
+
+#[test]
+fn means_are_drawn_with_their_spreads_beside_each_other() {
+    let points = |up: f64| vec![(16.0, 0.6 + up, 0.05), (32.0, 0.7 + up, f64::NAN)];
+    let chart = spreads("accuracy", [("a", points(0.0)), ("b", points(0.1))]).doubling("examples");
+    let ((left, right), (low, high)) = chart.ranges();
+    assert!(left < 4.0 && right > 5.0, "{left} {right}");
+    assert!(low < 0.55 && high > 0.8, "{low} {high}");
+    let svg = chart.svg();
+    assert!(svg.contains(">16<") || svg.contains("\n16\n"), "{svg}");
+    assert_eq!(svg.matches("<circle").count(), 4);
+    assert!(!svg.contains("NaN"), "{svg}");
+    assert!(
+        chart.text().contains("a: 0.6000 ± 0.0500 at 16.0000"),
+        "{}",
+        chart.text()
+    );
+}
