@@ -6,7 +6,7 @@ pub use crate::core::config::RunConfig;
 pub use crate::error::{NotebookError, Result};
 pub use crate::interrupt::{check, interrupted};
 pub use crate::row;
-pub use crate::run::{Comparison, Factors, Outcome, Parameters, Run, compare};
+pub use crate::run::{Comparison, Factors, Outcome, Parameters, Run, Trained, compare};
 pub use crate::show::{
     Bundle, Cell, DisplayHandle, EvcxrDisplay, Rich, Table, chart, clear_output, display, heat,
 };

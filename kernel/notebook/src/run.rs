@@ -14,7 +14,9 @@
 //! | `wait.rs`       | waits for a run's end                                     |
 //! | `parameters.rs` | [`Parameters`]: what is trained                           |
 //! | `factors.rs`    | [`Factors`]: one projection, taken apart                  |
-//! | `predict.rs`    | answers of the best checkpoint                            |
+//! | `history.rs`    | what was recorded of every projection, over the steps     |
+//! | `trained.rs`    | [`Trained`]: the best checkpoint, measured and taken apart |
+//! | `predict.rs`    | texts as rows of a task, and answers as a table           |
 //! | `compare.rs`    | [`Comparison`]: several runs over one axis                |
 
 mod ask;
@@ -23,6 +25,7 @@ mod card;
 mod compare;
 mod config;
 mod factors;
+mod history;
 mod live;
 mod parameters;
 mod place;
@@ -30,6 +33,7 @@ mod predict;
 mod process;
 mod read;
 mod thread;
+mod trained;
 mod wait;
 
 use std::fmt;
@@ -45,6 +49,7 @@ pub use config::{Given, IntoConfig};
 pub use factors::{Factors, Layer};
 pub use parameters::Parameters;
 pub use predict::Row;
+pub use trained::Trained;
 pub use wait::Outcome;
 
 use crate::error::Result;

@@ -207,6 +207,81 @@ fn the_best_checkpoint_answers_texts() {
 }
 
 #[test]
+fn a_layer_is_taken_away_from_the_best_checkpoint_and_put_back() {
+    let lab = Lab::new();
+    let run = lab
+        .builder("taken")
+        .set("train.epochs=12")
+        .in_process()
+        .quiet()
+        .start()
+        .unwrap();
+    let outcome = run.wait().unwrap();
+    assert!(sent_of(&run).is_empty());
+    let model = run.trained().unwrap();
+    let whole = model.evaluate("validation").unwrap();
+    assert!((whole["accuracy"] - outcome.best["accuracy"]).abs() < 1e-12);
+    let layers = model.layers();
+    assert_eq!(layers.len(), 4, "{layers:?}");
+    assert_eq!(layers[0], "enc.1 attn");
+
+    model.remove("enc.1 attn").unwrap();
+    let name = "encoder.block.0.layer.0.adapter.up";
+    let left = model.tensor(&format!("{name}.left")).unwrap();
+    let sum = |tensor: &candle_core::Tensor| {
+        let sum = tensor.abs().unwrap().sum_all().unwrap();
+        sum.to_scalar::<f32>().unwrap()
+    };
+    assert!(sum(&left) < 1e-12);
+    assert!(sum(&model.tensor("slow").unwrap()) > 0.0);
+    let without = model.evaluate("validation").unwrap()["loss"];
+    assert!((without - whole["loss"]).abs() > 1e-6);
+    model.restore().unwrap();
+    assert_eq!(model.evaluate("validation").unwrap(), whole);
+
+    // Without what all layers share there is no adapter left but the biases.
+    let slow = model.tensor("slow").unwrap();
+    model.set("slow", &slow.zeros_like().unwrap()).unwrap();
+    let none = model.evaluate("validation").unwrap()["loss"];
+    assert!((none - whole["loss"]).abs() > 1e-6);
+    assert!(model.set("slow", &left).is_err());
+    model.restore().unwrap();
+    for part in ["enc.1", "enc"] {
+        model.remove(part).unwrap();
+    }
+
+    let unknown = model.remove("enc.1 atn").unwrap_err().to_string();
+    assert!(unknown.contains("did you mean `enc.1 attn`?"), "{unknown}");
+    assert!(model.remove("").is_err() && model.remove("en").is_err());
+    let split = model.evaluate("all").unwrap_err().to_string();
+    assert!(split.contains("no split `all`"), "{split}");
+}
+
+#[test]
+fn what_was_recorded_of_projections_comes_back_over_the_steps() {
+    let lab = Lab::new();
+    let run = lab
+        .builder("over-steps")
+        .set("train.epochs=4")
+        .in_process()
+        .start()
+        .unwrap();
+    run.wait().unwrap();
+    let drift = run.history(|projection| projection.drift).unwrap();
+    let table = run.layers().unwrap();
+    assert_eq!((drift.len(), table.rows().len()), (8, 8));
+    assert_eq!(drift[0].0, "enc.1 attn down");
+    let newest = table.column("drift").unwrap();
+    for ((_, points), newest) in drift.iter().zip(newest) {
+        assert!(points.len() >= 2 && points.is_sorted_by(|a, b| a.0 < b.0));
+        assert!((points.last().unwrap().1 - newest).abs() < 1e-12);
+    }
+    let slow = run.slow_history().unwrap();
+    assert_eq!((slow.len(), slow[0].0.as_str()), (1, "slow"));
+    assert_eq!(slow[0].1.len(), drift[0].1.len());
+}
+
+#[test]
 fn a_run_that_was_started_again_is_the_one_shown() {
     let lab = Lab::new();
     let builder = || lab.builder("again").set("train.epochs=1").in_process();
@@ -298,4 +373,9 @@ fn a_method_without_factors_says_so() {
         message.contains("the method `head` trains no projections"),
         "{message}"
     );
+    assert_eq!(run.layers().unwrap_err().to_string(), message);
+    let model = run.trained().unwrap();
+    assert!(model.layers().is_empty());
+    let message = model.remove("enc.1").unwrap_err().to_string();
+    assert!(message.contains("adds nothing to the model"), "{message}");
 }

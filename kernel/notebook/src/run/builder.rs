@@ -19,6 +19,8 @@ pub struct Builder {
     how: Start,
     /// Whether a run that is there already will do.
     attaches: bool,
+    /// Whether the run is shown.
+    shows: bool,
     /// Makes model and data, where the run trains in this process.
     here: Option<Prepare>,
 }
@@ -40,6 +42,7 @@ impl Builder {
             overrides: Vec::new(),
             how: Start::New,
             attaches: false,
+            shows: true,
             here: None,
         }
     }
@@ -79,6 +82,13 @@ impl Builder {
         self
     }
 
+    /// Shows nothing of the run: for many of them, of which a table is made.
+    #[must_use]
+    pub fn quiet(mut self) -> Self {
+        self.shows = false;
+        self
+    }
+
     /// Trains on a thread of this process: the run ends with it, saved or not.
     ///
     /// The number of threads is the process's, not `train.threads`: the tensor library reads
@@ -107,14 +117,19 @@ impl Builder {
         self.given.load(&self.overrides)
     }
 
-    /// Starts the run, and shows it while it goes on.
+    /// Starts the run, and shows it while it goes on unless it is to be [`Self::quiet`].
     ///
     /// # Errors
     /// When the configuration is refused, the name taken, or the trainer cannot be started.
     pub fn start(self) -> Result<Run> {
         let config = self.config()?;
         if self.attaches && place::is_done(&config)? {
-            return Run::attach(config.output.directory.join(&config.name));
+            let path = config.output.directory.join(&config.name);
+            return if self.shows {
+                Run::attach(path)
+            } else {
+                Run::open(path)
+            };
         }
         if self.how == Start::New {
             place::check_free(&config)?;
@@ -130,7 +145,9 @@ impl Builder {
             folder: RunFolder::open(&path)?,
             local,
         };
-        live::show(&run)?;
+        if self.shows {
+            live::show(&run)?;
+        }
         Ok(run)
     }
 }

@@ -13,9 +13,9 @@
 use candle_core::{Device, Tensor};
 use compacter_core::config::MethodKind;
 use compacter_core::event::factors::{Branch, Place, ProjectionFactors, Role, Stack};
-use compacter_core::event::{Event, Kind};
 use compacter_core::peft::factors::{Fast, KroneckerSum, recorded};
 
+use super::history::snapshot;
 use super::{Run, place};
 use crate::error::{NotebookError, Result};
 use crate::show::html::{append, facts, plain_facts, title};
@@ -71,9 +71,6 @@ pub(super) fn of(run: &Run, layer: &Layer) -> Result<Factors> {
     let Some((step, snapshot)) = newest else {
         return Err(none(run));
     };
-    if snapshot.projections.is_empty() {
-        return Err(none(run));
-    }
     let labels: Vec<String> = snapshot
         .projections
         .iter()
@@ -99,15 +96,8 @@ pub(super) fn of(run: &Run, layer: &Layer) -> Result<Factors> {
     })
 }
 
-fn snapshot(event: &Event) -> Option<(u64, &compacter_core::event::Factors)> {
-    match &event.kind {
-        Kind::Factors(factors) => Some((event.step, factors)),
-        _ => None,
-    }
-}
-
 /// Why a run has no factors.
-fn none(run: &Run) -> NotebookError {
+pub(super) fn none(run: &Run) -> NotebookError {
     let message = format!(
         "{}: no snapshot of factors is recorded",
         run.path().display()
@@ -125,7 +115,7 @@ fn none(run: &Run) -> NotebookError {
     NotebookError::NoFactors { message, hint }
 }
 
-fn no_layer(asked: &str, labels: &[String]) -> NotebookError {
+pub(super) fn no_layer(asked: &str, labels: &[String]) -> NotebookError {
     let near = place::nearest(asked, labels.iter().map(String::as_str));
     let mut hint = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
     let first = labels
@@ -152,13 +142,13 @@ fn no_layer(asked: &str, labels: &[String]) -> NotebookError {
 }
 
 /// A name as it is compared: case, arrows and spaces do not count.
-fn plain(name: &str) -> String {
+pub(super) fn plain(name: &str) -> String {
     let name = name.to_lowercase().replace('↓', "down").replace('↑', "up");
     name.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A place such as `enc.1 attn down`; blocks count from 1 for people.
-fn label(place: Place) -> String {
+pub(super) fn label(place: Place) -> String {
     let stack = match place.stack {
         Stack::Encoder => "enc",
         Stack::Decoder => "dec",

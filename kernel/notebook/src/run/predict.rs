@@ -1,22 +1,14 @@
-//! Answers of a run's best checkpoint, computed in this process.
+//! Texts as rows of a task, and answers as a table.
 
-use std::path::Path;
-
-use compacter_core::Error;
-use compacter_core::cancel::CancelToken;
 use compacter_core::config::RunConfig;
-use compacter_core::data::Table as Rows;
-use compacter_core::data::task::AnswerColumn;
 use compacter_core::data::template::Template;
 use compacter_core::model::Prediction;
-use compacter_core::run::Checkpoint;
 use compacter_core::train::evaluate;
 use compacter_core::train::prepare::Prepared;
 use serde_json::{Map, Value};
 
 use super::Run;
 use crate::error::{NotebookError, Result};
-use crate::interrupt::Watched;
 use crate::show::{Cell, Table};
 
 /// Column of a task that names none.
@@ -47,28 +39,13 @@ impl<const N: usize> Row for [&str; N] {
 }
 
 pub(super) fn predict<R: Row>(run: &Run, rows: &[R]) -> Result<Table> {
-    let config = run.config()?;
-    let columns = columns(&config)?;
-    let mut lines = String::new();
-    for row in rows {
-        lines += &(line(&columns, &row.texts())? + "\n");
-    }
-    let watched = Watched::new();
-    let answered = answer(run, &lines, watched.token());
-    let (prepared, predictions) = answered.map_err(|error| match error {
-        Error::Cancelled => {
-            // The flag was for this.
-            let _taken = crate::interrupt::check();
-            let message = "nothing was predicted".to_owned();
-            NotebookError::Interrupted { message }
-        }
-        other => other.into(),
-    })?;
-    table(&columns, rows, &prepared, &predictions)
+    // Before a model is loaded for nothing.
+    lines(&columns(&run.config()?)?, rows)?;
+    run.trained()?.predict(rows)
 }
 
 /// The columns that make up the task's input.
-fn columns(config: &RunConfig) -> Result<Vec<String>> {
+pub(super) fn columns(config: &RunConfig) -> Result<Vec<String>> {
     if let Some(template) = &config.task.template {
         let template = Template::parse(template)?;
         let mut columns: Vec<String> = Vec::new();
@@ -83,6 +60,14 @@ fn columns(config: &RunConfig) -> Result<Vec<String>> {
         return Ok(vec![TEXT.to_owned()]);
     }
     Ok(config.task.text.clone())
+}
+
+/// Rows as lines of JSON.
+pub(super) fn lines<R: Row>(columns: &[String], rows: &[R]) -> Result<String> {
+    let lines = rows
+        .iter()
+        .map(|row| Ok(line(columns, &row.texts())? + "\n"));
+    lines.collect()
 }
 
 /// A row as a line of JSON.
@@ -106,30 +91,8 @@ fn line(columns: &[String], texts: &[&str]) -> Result<String> {
     Ok(Value::Object(cells.collect::<Map<_, _>>()).to_string())
 }
 
-fn answer(
-    run: &Run,
-    lines: &str,
-    cancel: &CancelToken,
-) -> compacter_core::Result<(Prepared, Vec<Prediction>)> {
-    let checkpoints = run.folder.checkpoints();
-    let step = match checkpoints.best()? {
-        Some(step) => Some(step),
-        None => checkpoints.last()?,
-    };
-    let none = "there is no checkpoint yet: wait for the run's end, or `run.checkpoint()?`";
-    let step = step.ok_or_else(|| Error::run(run.path(), none))?;
-    let path = checkpoints.folder(step);
-    let (state, trained) = Checkpoint::load_trained(&path)?;
-    let config = RunConfig::parse(Path::new("state.json"), &state.config, &[])?;
-    let rows = Rows::from_jsonl("cell", lines.as_bytes())?;
-    let prepared = Prepared::new(config, cancel)?;
-    prepared.trainables.restore(&trained)?;
-    let examples = prepared.read(&rows, AnswerColumn::Optional, cancel)?;
-    let (predictions, _) = evaluate::predict(&prepared, &examples, cancel)?;
-    Ok((prepared, predictions))
-}
-
-fn table<R: Row>(
+/// A row for each text: what was asked, the answer, and the score of each label.
+pub(super) fn table<R: Row>(
     columns: &[String],
     rows: &[R],
     prepared: &Prepared,

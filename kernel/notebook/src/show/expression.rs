@@ -19,7 +19,7 @@ use super::heat::Heat;
 use super::{Bundle, Rich, Table, number};
 use crate::channel::{Channel, Message, Op};
 use crate::error::NotebookError;
-use crate::run::{Comparison, Factors, Outcome, Parameters, Run};
+use crate::run::{Comparison, Factors, Outcome, Parameters, Run, Trained};
 
 /// Shows the value of a cell's last expression.
 pub trait EvcxrDisplay {
@@ -66,6 +66,7 @@ fn rich<T: ?Sized>(value: &T) -> Option<&dyn Rich> {
         Factors,
         Outcome,
         Parameters,
+        Trained,
         RunConfig,
         Error,
         NotebookError,
@@ -77,6 +78,7 @@ fn rich<T: ?Sized>(value: &T) -> Option<&dyn Rich> {
         Result<Outcome, NotebookError>,
         Result<Parameters, NotebookError>,
         Result<Comparison, NotebookError>,
+        Result<Trained, NotebookError>,
     );
     None
 }
