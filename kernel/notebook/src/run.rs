@@ -39,6 +39,7 @@ mod wait;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use compacter_core::event::Kind;
 use compacter_core::run::{Request, RunFolder, fork, lock};
@@ -64,6 +65,8 @@ pub struct Run {
     folder: RunFolder,
     /// The trainer, where it is in this process.
     local: Option<Arc<Local>>,
+    /// What draws the display that moves, where this value has one.
+    live: Option<Arc<JoinHandle<()>>>,
 }
 
 impl fmt::Debug for Run {
@@ -93,8 +96,8 @@ impl Run {
     /// # Errors
     /// When there is no run in the folder, or under that name in `runs`.
     pub fn attach(run: impl AsRef<Path>) -> Result<Self> {
-        let run = Self::open(run)?;
-        live::show(&run)?;
+        let mut run = Self::open(run)?;
+        run.live = live::show(&run)?;
         Ok(run)
     }
 
@@ -106,6 +109,7 @@ impl Run {
         Ok(Self {
             folder: place::find(run.as_ref())?,
             local: None,
+            live: None,
         })
     }
 
@@ -211,6 +215,7 @@ impl Run {
         let forked = Self {
             folder,
             local: None,
+            live: None,
         };
         let builder = Self::builder(forked.config()?).resume();
         if self.local.is_some() {

@@ -141,12 +141,13 @@ impl Builder {
             process::start(&self.given, &self.overrides, &config, self.how)?;
             None
         };
-        let run = Run {
+        let mut run = Run {
             folder: RunFolder::open(&path)?,
             local,
+            live: None,
         };
         if self.shows {
-            live::show(&run)?;
+            run.live = live::show(&run)?;
         }
         Ok(run)
     }

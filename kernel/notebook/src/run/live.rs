@@ -1,6 +1,7 @@
 //! The display that moves while the run does.
 
-use std::thread;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use compacter_core::Error;
@@ -21,13 +22,13 @@ const CLOCK: Duration = Duration::from_secs(5);
 /// again needs a moment.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Shows a run in the cell that runs, and goes on while the run does.
-pub(super) fn show(run: &Run) -> Result<()> {
+/// Shows a run in the cell that runs, and goes on while the run does: on the thread returned.
+pub(super) fn show(run: &Run) -> Result<Option<Arc<JoinHandle<()>>>> {
     let source = run.source()?;
     let bundle = drawn(run, &source);
     let handle = display(&bundle);
     if source.view().status(place::now()).is_over() && !run.is_running()? {
-        return Ok(());
+        return Ok(None);
     }
     let live = Live {
         run: run.clone(),
@@ -37,8 +38,8 @@ pub(super) fn show(run: &Run) -> Result<()> {
     };
     let thread = thread::Builder::new().name("live display".to_owned());
     let started = thread.spawn(move || live.follow());
-    started.map_err(Error::io(run.path(), "start a thread for"))?;
-    Ok(())
+    let started = started.map_err(Error::io(run.path(), "start a thread for"))?;
+    Ok(Some(Arc::new(started)))
 }
 
 fn drawn(run: &Run, source: &Source) -> Bundle {

@@ -110,10 +110,12 @@ impl Run {
         }
     }
 
-    /// Waits until the folder is free, so that the next cell finds it so.
+    /// Waits until the folder is free, so that the next cell finds it so, and until the last
+    /// picture is drawn: a front end may keep nothing that comes after the cell.
     fn let_go(&self) {
+        let is_drawn = || self.live.as_ref().is_none_or(|live| live.is_finished());
         let start = Instant::now();
-        while start.elapsed() < LET_GO && self.is_running().unwrap_or(false) {
+        while start.elapsed() < LET_GO && (self.is_running().unwrap_or(false) || !is_drawn()) {
             thread::sleep(LOOK);
         }
     }
