@@ -25,6 +25,9 @@ use crate::interrupt::{self, Watched};
 use crate::show::html::{aside, title};
 use crate::show::{Bundle, Cell, Rich, Table};
 
+/// Names that a mistake lists at most.
+const NAMES: usize = 16;
+
 /// A run's best checkpoint, with its model and its data.
 pub struct Trained {
     /// The run's name.
@@ -249,6 +252,7 @@ fn unknown(asked: &str, names: &[String]) -> NotebookError {
     let hint = match near {
         Some(near) => format!("did you mean `{near}`?"),
         None if names.is_empty() => "the method adds nothing to the model".to_owned(),
+        None if names.len() > NAMES => format!("there are {}, …", names[..NAMES].join(", ")),
         None => format!("there are {}", names.join(", ")),
     };
     let asked = asked.to_owned();
