@@ -55,6 +55,8 @@ def run_lessons(runner: str, lessons: list[Path]) -> int:
     for lesson in lessons:
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(shutil.copy(lesson, folder))
+            for beside in lesson.parent.glob("*.csv"):
+                shutil.copy(beside, folder)
             start = time.monotonic()
             done = execute(runner, copy)
             seconds = time.monotonic() - start
