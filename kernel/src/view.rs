@@ -159,9 +159,9 @@ pub(crate) const FILE: &str = "view.json";
 ///
 /// # Errors
 /// When it is no such answer; for people.
-pub(crate) fn of_library(metadata: Value) -> Result<Value, String> {
+pub(crate) fn of_library(metadata: &Value) -> Result<Value, String> {
     let named = |package: &Value| SHOWN.iter().any(|name| package["name"] == *name);
-    let packages: Vec<Value> = each(&metadata, "/packages")
+    let packages: Vec<Value> = each(metadata, "/packages")
         .filter(|package| named(package))
         .cloned()
         .collect();
@@ -171,7 +171,7 @@ pub(crate) fn of_library(metadata: Value) -> Result<Value, String> {
         .collect();
     let root = packages.iter().find(|one| one["name"] == SHOWN[0]);
     let root = root.ok_or("cargo metadata does not tell of the library")?["id"].clone();
-    let nodes = each(&metadata, "/resolve/nodes").cloned();
+    let nodes = each(metadata, "/resolve/nodes").cloned();
     let nodes = nodes.filter(|node| node["id"].as_str().is_some_and(|id| ids.contains(id)));
     let nodes = nodes.map(|mut node| {
         retain(&mut node["deps"], |dep| {
@@ -276,7 +276,7 @@ mod tests {
             ("rayon", &[]),
             ("zerocopy", &[]),
         ]);
-        let library = of_library(library).unwrap();
+        let library = of_library(&library).unwrap();
         let mut given = metadata(&[
             ("ctx", &["compacter", "regex"]),
             ("compacter", &[]),

@@ -91,7 +91,7 @@ pub(super) fn build(build: &Path, sources: &Path, facade: &Facade) -> Result<(),
         let to = lib.join(file.file_name().unwrap_or_default());
         fs::copy(&file, to).map_err(failed(&file))?;
     }
-    let mut view = view::of_library(metadata(sources, facade)?)?;
+    let mut view = view::of_library(&metadata(sources, facade)?)?;
     shown::keep(&mut view, sources)?;
     crates(build, &view)?;
     write(&build.join(view::FILE), &view.to_string())?;
@@ -198,7 +198,10 @@ fn crates(build: &Path, view: &Value) -> Result<(), String> {
         let path = format!("compacter_notebook::{}", name.replace('-', "_"));
         one(name, &version, &path, &features)?;
         let folder = quoted(&facade.join(name));
-        patches.push_str(&format!("{name} = {{ path = {folder} }}\n"));
+        patches += name;
+        patches += " = { path = ";
+        patches += &folder;
+        patches += " }\n";
     }
     let settings = format!("{patches}\n[profile.dev.package.\"*\"]\nopt-level = 2\n");
     write(&build.join(".cargo/config.toml"), &settings)
@@ -207,13 +210,18 @@ fn crates(build: &Path, view: &Value) -> Result<(), String> {
 /// Version of a crate of the view, and its features, each of which switches nothing: what the
 /// library was compiled with is what there is.
 fn released(view: &Value, name: &str) -> Result<(String, String), String> {
-    let packages = view["packages"].as_array().into_iter().flatten();
-    let package = packages.into_iter().find(|package| package["name"] == name);
+    let mut packages = view["packages"].as_array().into_iter().flatten();
+    let package = packages.find(|package| package["name"] == name);
     let package = package.ok_or_else(|| format!("the library has no {name}"))?;
     let version = package["version"].as_str().unwrap_or_default();
     let features = package["features"].as_object().into_iter().flatten();
-    let features = features.map(|(name, _)| format!("{name:?} = []\n"));
-    Ok((version.to_owned(), features.collect()))
+    let mut switches = String::new();
+    for (name, _) in features {
+        switches += "\"";
+        switches += name;
+        switches += "\" = []\n";
+    }
+    Ok((version.to_owned(), switches))
 }
 
 /// What cargo says of the library's crates.
@@ -307,10 +315,7 @@ mod tests {
             ),
             json!({"reason": "build-finished", "success": true}),
         ];
-        let messages: String = messages
-            .iter()
-            .map(|message| format!("{message}\n"))
-            .collect();
+        let messages = messages.map(|message| message.to_string()).join("\n");
         let expected = [
             "/t/h/release/deps/liba-1.rmeta",
             "/t/release/deps/libm-1.so",
