@@ -12,7 +12,7 @@ use compacter_core::peft::factors::recorded;
 use compacter_notebook::error::NotebookError;
 use compacter_notebook::run::{Run, compare};
 use compacter_notebook::show::Rich;
-use lab::{Lab, sent_of, until, until_step};
+use lab::{Lab, sent_of, until_step};
 use serde_json::Value;
 
 #[test]
@@ -225,7 +225,7 @@ fn a_layer_is_taken_away_from_the_best_checkpoint_and_put_back() {
     assert_eq!(layers[0], "enc.1 attn");
 
     model.remove("enc.1 attn").unwrap();
-    let name = "encoder.block.0.layer.0.adapter.up";
+    let name = "encoder.layer.0.attention.output.adapter.up";
     let left = model.tensor(&format!("{name}.left")).unwrap();
     let sum = |tensor: &candle_core::Tensor| {
         let sum = tensor.abs().unwrap().sum_all().unwrap();

@@ -35,7 +35,7 @@ pub struct Trained {
     step: u64,
     prepared: Prepared,
     /// The checkpoint's tensors, by name.
-    trained: Vec<(String, Tensor)>,
+    kept: Vec<(String, Tensor)>,
     /// Where the projections stand, such as `enc.1 attn down`, and their names.
     projections: Vec<(String, String)>,
 }
@@ -93,7 +93,7 @@ impl Trained {
             step,
             projections: projections.collect(),
             prepared,
-            trained,
+            kept: trained,
         })
     }
 
@@ -197,7 +197,7 @@ impl Trained {
     /// # Errors
     /// Where the tensor library fails.
     pub fn restore(&self) -> Result<()> {
-        Ok(self.prepared.trainables.restore(&self.trained)?)
+        Ok(self.prepared.trainables.restore(&self.kept)?)
     }
 
     /// A copy of a trained tensor, as the model stands, by its name in [`Self::table`].

@@ -66,7 +66,7 @@ fn one_scale_makes_maps_comparable() {
 
 #[test]
 fn a_large_matrix_stays_small_and_keeps_what_stands_out() {
-    let mut values: Vec<f64> = (0..768 * 500).map(|at| (at as f64).sin()).collect();
+    let mut values: Vec<f64> = (0..768 * 500).map(|at| f64::from(at).sin()).collect();
     values[300 * 500 + 77] = -9.0;
     let large = Tensor::from_vec(values, (768, 500), &Device::Cpu).unwrap();
     let heat = of("large", [("W", &large)]).unwrap();
