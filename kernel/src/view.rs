@@ -108,11 +108,9 @@ pub fn run() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let mut cargo = Command::new(cargo());
     leave(&mut cargo).args(&arguments);
-    let whole = arguments
-        .first()
-        .is_some_and(|what| what == "metadata")
-        .then(|| arguments.iter().all(|argument| argument != "--no-deps"));
-    if whole != Some(true) {
+    let of_all = arguments.first().is_some_and(|what| what == "metadata")
+        && arguments.iter().all(|argument| argument != "--no-deps");
+    if !of_all {
         return fail(&cargo.exec());
     }
     let output = match cargo.stderr(std::process::Stdio::inherit()).output() {
@@ -122,7 +120,7 @@ pub fn run() -> ExitCode {
     if !output.status.success() {
         return ExitCode::FAILURE;
     }
-    // What is not understood is passed on as it is: rust-analyzer knows what to do with it.
+    // Before the first `:dep` there is no library in it, and nothing to add.
     let shown = serde_json::from_slice(&output.stdout)
         .ok()
         .and_then(|mut metadata| {

@@ -26,8 +26,9 @@ const LIBRARIES: &str = if cfg!(target_os = "macos") {
 
 /// What every session begins with.
 const PRELUDE: &str = "use compacter::prelude::*;";
-/// What every process that runs cells begins with. The `?` has evcxr wrap cells so that they can use it, which it finds out by a failed compilation;
-/// better here than in somebody's first cell.
+/// What every process that runs cells begins with. By the `?` evcxr learns, through a
+/// compilation that fails, to wrap cells so that they can use it: better here than in somebody's
+/// first cell.
 const FIRST: &str = "compacter::init();\nOk::<(), std::fmt::Error>(())?;";
 
 /// A variable that a type is found for, and that is gone again.
