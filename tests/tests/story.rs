@@ -193,7 +193,6 @@ fn a_run_is_left_steered_from_elsewhere_killed_resumed_and_stopped() {
         late.press("g");
         late.press(&format!("/{words}\r"));
         late.until(words);
-        late.press("\x1b");
     }
 
     // The curve is the record's, and the record is that of a run which nobody disturbed.
