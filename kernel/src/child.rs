@@ -18,6 +18,9 @@ use crate::relay::Heard;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long a cell may take to stop when it is asked to.
 const GRACE: Duration = Duration::from_secs(2);
+/// How often it is looked whether a compilation that was interrupted began another one: evcxr
+/// takes the end of one for a mistake, and compiles once more to have it explained.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// What became of a cell that was interrupted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +51,8 @@ struct State {
     fence: u64,
     /// The number of the cell that runs; none runs where it is odd.
     turn: u64,
+    /// Whether the cell is compiled, and runs.
+    running: bool,
     fate: Fate,
 }
 
@@ -72,6 +77,7 @@ impl Child {
                 pid: None,
                 fence: 0,
                 turn: 1,
+                running: false,
                 fate: Fate::Left,
             }),
             fences,
@@ -108,6 +114,7 @@ impl Child {
                         Ok(Some(Heard::Child(id))) => {
                             child.state().pid = i32::try_from(id).ok().and_then(Pid::from_raw);
                         }
+                        Ok(Some(Heard::Begun)) => child.state().running = true,
                         Ok(Some(Heard::Fence(number))) => {
                             let _gone = child.told.send(number);
                         }
@@ -151,6 +158,7 @@ impl Child {
     pub fn begin(&self) {
         let mut state = self.state();
         state.turn += 1;
+        state.running = false;
         state.fate = Fate::Left;
     }
 
@@ -166,36 +174,59 @@ impl Child {
         self.state().fate != Fate::Left
     }
 
-    /// Ends the compilation of the cell that runs, or asks the cell to stop and kills its
-    /// process if it does not.
+    /// Ends the compilation of the present cell; or asks the cell to stop, and kills its process
+    /// if it does not.
     pub fn interrupt(self: &Arc<Self>, folder: &Path) {
-        let (turn, pid) = {
-            let state = self.state();
-            (state.turn, state.pid)
+        let turn = {
+            let mut state = self.state();
+            if state.turn % 2 == 1 {
+                return;
+            }
+            if state.running {
+                state.fate = Fate::Asked;
+            } else {
+                state.fate = Fate::CompilerStopped;
+            }
+            state.turn
         };
-        if turn % 2 == 1 {
+        let (child, folder) = (Arc::clone(self), folder.to_owned());
+        thread::spawn(move || {
+            while child.is_compiling(turn) {
+                stop_compiler();
+                thread::sleep(LOOK);
+            }
+            child.stop(turn, &folder);
+        });
+    }
+
+    fn is_compiling(&self, turn: u64) -> bool {
+        let state = self.state();
+        state.turn == turn && !state.running
+    }
+
+    /// Asks the cell of a turn to stop, and kills its process if it has not in time.
+    fn stop(&self, turn: u64, folder: &Path) {
+        let Some(pid) = ({
+            let mut state = self.state();
+            if state.turn != turn {
+                return;
+            }
+            state.fate = Fate::Asked;
+            state.pid
+        }) else {
             return;
-        }
-        if stop_compiler() {
-            self.state().fate = Fate::CompilerStopped;
-            return;
-        }
-        let Some(pid) = pid else { return };
-        self.state().fate = Fate::Asked;
+        };
         note_interrupt(folder);
         if let Err(error) = kill_process(pid, Signal::INT) {
             tracing::warn!("the cell cannot be asked to stop: {error}");
         }
-        let child = Arc::clone(self);
-        thread::spawn(move || {
-            thread::sleep(GRACE);
-            let mut state = child.state();
-            if state.turn == turn && state.pid == Some(pid) {
-                state.fate = Fate::Killed;
-                // Whatever it has started goes with it.
-                let _gone = kill_process_group(pid, Signal::KILL);
-            }
-        });
+        thread::sleep(GRACE);
+        let mut state = self.state();
+        if state.turn == turn && state.pid == Some(pid) {
+            state.fate = Fate::Killed;
+            // Whatever it has started goes with it.
+            let _gone = kill_process_group(pid, Signal::KILL);
+        }
     }
 
     /// Ends the process.
@@ -214,8 +245,8 @@ fn note_interrupt(folder: &Path) {
     }
 }
 
-/// Ends what cargo of ours there is; says whether there was any.
-fn stop_compiler() -> bool {
+/// Ends what cargo of ours there is.
+fn stop_compiler() {
     let mut system = System::new();
     system.refresh_processes_specifics(ProcessesToUpdate::All, true, ProcessRefreshKind::nothing());
     let mine = sysinfo::Pid::from_u32(std::process::id());
@@ -225,20 +256,17 @@ fn stop_compiler() -> bool {
             process.parent() == Some(of) && process.thread_kind().is_none()
         })
     };
-    let mut found = false;
     for (pid, process) in children(mine) {
         let name = process.name().to_string_lossy();
         if name != "cargo" && name != "mold" {
             continue;
         }
-        found = true;
         // The compilers first, or they would go on without it.
         for (_, below) in children(*pid) {
             below.kill();
         }
         process.kill();
     }
-    found
 }
 
 /// Lets nobody else open a socket.

@@ -241,7 +241,7 @@ impl Outlet {
             }
             Heard::Panic => self.happened.panicked = true,
             Heard::Failed => self.happened.failed = true,
-            Heard::Child(_) | Heard::Fence(_) => {}
+            Heard::Child(_) | Heard::Begun | Heard::Fence(_) => {}
         }
     }
 
@@ -286,6 +286,10 @@ impl Outlet {
         let Some(order) = number.and_then(|text| text.trim_end().parse().ok()) else {
             return self.write(Stream::Stdout, line);
         };
+        if order == 0 {
+            // Of no display: it only ends what was printed before a question.
+            return;
+        }
         let end = Instant::now() + PATIENCE;
         while !self.unplaced.contains_key(&order) {
             match self.inlets.recv_deadline(end) {

@@ -1,23 +1,26 @@
 //! The process between evcxr and the one that runs cells.
 //!
 //! ```text
-//! evcxr ── stdin ─────────────────────────────▶ cells
-//!   ▲                                             │ stdout, stderr
-//!   └── control lines ── relay ◀──────────────────┘
-//!                          │ everything else, at once
-//!                          ▼
-//!                        kernel
+//! evcxr ── commands ───── relay ────────────────▶ cells
+//!   ▲                     ▲    │ a cell begins       │ stdout, stderr
+//!   └──── control lines ──┤    ▼                     │
+//!                         │  kernel                  │
+//!                         │    ▲ everything else, at once
+//!                         └────┴─────────────────────┘
 //! ```
 //!
 //! evcxr reads its child's output by the line and only while a cell runs, and tells nobody of
 //! panics. So this program is its child, starts itself again as the real one, and sorts what
-//! that writes: control lines go to evcxr, all else straight to the kernel.
+//! that writes: control lines go to evcxr, all else straight to the kernel. What evcxr tells the
+//! process it passes on, so the kernel knows whether a cell is being compiled or runs.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -27,6 +30,8 @@ use crate::sorting::{Sorted, Sorter};
 
 /// Environment variable that makes this program a relay: the kernel's socket.
 pub const VARIABLE: &str = "COMPACTER_KERNEL_RELAY";
+/// What evcxr tells the process that runs cells when it is to run one.
+const RUN: &[u8] = b"LOAD_AND_RUN ";
 /// evcxr's mark of the process that runs cells.
 const RUNTIME: &str = "EVCXR_IS_RUNTIME";
 /// Set when whoever uses the kernel wants to see where a panic came from.
@@ -37,6 +42,8 @@ const BACKTRACE: &str = "COMPACTER_BACKTRACE";
 pub enum Heard {
     /// The process that runs cells has this number.
     Child(u32),
+    /// A cell is compiled, and begins to run.
+    Begun,
     /// It wrote to its standard output.
     Stdout(Vec<u8>),
     /// It wrote to its standard error.
@@ -77,16 +84,26 @@ pub fn run() -> io::Result<ExitStatus> {
             "RUST_BACKTRACE",
             std::env::var(BACKTRACE).unwrap_or_else(|_| "0".to_owned()),
         )
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     // Of a group of its own: what interrupts the kernel's terminal is not for cells.
     command.process_group(0);
     let mut child = command.spawn()?;
+    let to = To(Arc::new(Mutex::new(kernel.try_clone()?)));
+    to.tell(&Heard::Child(child.id()))?;
+    if let Some(cells) = child.stdin.take() {
+        let to = to.clone();
+        thread::spawn(move || {
+            // When evcxr has ended, so does the process that runs cells: it reads no more.
+            let _ended = pass_commands(io::stdin().lock(), cells, &to);
+        });
+    }
     let mut relay = Relay {
         kernel,
+        to,
         sorter: Sorter::default(),
     };
-    relay.tell(&Heard::Child(child.id()))?;
     let ended = relay.serve(&mut child);
     if ended.is_err() {
         // The kernel is gone: nobody will see what the cells do.
@@ -104,8 +121,34 @@ pub fn end_as(status: ExitStatus) -> ! {
     std::process::exit(status.code().unwrap_or(1))
 }
 
+/// The way to the kernel, for both threads.
+#[derive(Clone)]
+struct To(Arc<Mutex<UnixStream>>);
+
+impl To {
+    fn tell(&self, heard: &Heard) -> io::Result<()> {
+        // Nothing panics with it held.
+        heard.write(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Passes on what evcxr says, line by line, until it says no more.
+fn pass_commands(mut evcxr: impl BufRead, mut cells: ChildStdin, to: &To) -> io::Result<()> {
+    let mut line = Vec::new();
+    while evcxr.read_until(b'\n', &mut line)? > 0 {
+        if line.starts_with(RUN) {
+            to.tell(&Heard::Begun)?;
+        }
+        cells.write_all(&line)?;
+        line.clear();
+    }
+    Ok(())
+}
+
 struct Relay {
+    /// Where the kernel asks.
     kernel: UnixStream,
+    to: To,
     sorter: Sorter,
 }
 
@@ -195,8 +238,8 @@ impl Relay {
         }
     }
 
-    fn tell(&mut self, heard: &Heard) -> io::Result<()> {
-        heard.write(&mut self.kernel)
+    fn tell(&self, heard: &Heard) -> io::Result<()> {
+        self.to.tell(heard)
     }
 }
 
@@ -219,6 +262,7 @@ impl Heard {
     fn write(&self, to: &mut impl Write) -> io::Result<()> {
         let (letter, body): (u8, Vec<u8>) = match self {
             Self::Child(id) => (b'c', id.to_be_bytes().to_vec()),
+            Self::Begun => (b'r', Vec::new()),
             Self::Stdout(bytes) => (b'o', bytes.clone()),
             Self::Stderr(bytes) => (b'e', bytes.clone()),
             Self::Block { mime, body } => (b'b', format!("{mime}\n{body}").into_bytes()),
@@ -249,6 +293,7 @@ impl Heard {
         let odd = || io::Error::from(io::ErrorKind::InvalidData);
         let heard = match letter[0] {
             b'c' => Self::Child(u32::from_be_bytes(body.try_into().map_err(|_| odd())?)),
+            b'r' => Self::Begun,
             b'o' => Self::Stdout(body),
             b'e' => Self::Stderr(body),
             b'b' => {
@@ -282,6 +327,7 @@ mod tests {
         };
         let all = [
             Heard::Child(7),
+            Heard::Begun,
             Heard::Stdout(b"\xff\n".to_vec()),
             Heard::Stderr(Vec::new()),
             block,

@@ -117,6 +117,38 @@ class Cells(unittest.TestCase):
         self.assertIn("gone", outcome.reply["evalue"])
         self.assertEqual(self.ok("1 + 1").result, "2")
 
+    def test_an_interrupted_compilation_loses_nothing(self) -> None:
+        self.ok("let kept = 5;")
+        # The compiler counts to two thousand millions.
+        identity = self.session.send(
+            "#[allow(long_running_const_eval)]\nconst LONG: u64 = { let mut i = 0; while i < 2_000_000_000 { i += 1; } i };\nprintln!(\"{LONG}\");"
+        )
+        time.sleep(3)
+        start = time.monotonic()
+        self.session.interrupt()
+        outcome = self.session.await_cell(identity)
+        self.assertLess(time.monotonic() - start, 1)
+        self.assertEqual(outcome.reply["ename"], "Interrupted", outcome.reply)
+        self.assertIn("nothing is lost", outcome.reply["evalue"])
+        self.assertEqual(self.ok("kept").result, "5")
+
+    def test_a_cell_asks(self) -> None:
+        for function, hidden in [("input", False), ("password", True)]:
+            identity = self.session.send(f'print!("half"); let typed = {function}("Name: ")?; typed')
+            self.assertEqual(self.session.answer("a b"), {"prompt": "Name: ", "password": hidden})
+            outcome = self.session.await_cell(identity)
+            self.assertEqual((outcome.text(), outcome.result), ("half", '"a b"'), outcome.messages)
+
+    def test_a_question_without_an_answer_is_an_error(self) -> None:
+        self.ok("let kept = 6;")
+        outcome = self.session.run('input("Name: ")?;', allow_stdin=False)
+        self.assertIn("nobody can be asked", outcome.reply["evalue"])
+        identity = self.session.send('input("Name: ")?;')
+        self.session.client.get_stdin_msg(timeout=60)
+        self.session.interrupt()
+        self.assertIn("every variable is as it was", self.session.await_cell(identity).reply["evalue"])
+        self.assertEqual(self.ok("kept").result, "6")
+
     def test_updates_between_cells_go_to_the_cell_that_made_them(self) -> None:
         identity = self.session.send(
             "let handle = display(&Table::numbers(&[vec![0.0]]));\n"

@@ -76,6 +76,13 @@ class Session:
             if reply["parent_header"].get("msg_id") == identity:
                 return Outcome(reply["content"], messages, time.monotonic() - start)
 
+    def answer(self, text: str) -> dict[str, Any]:
+        """Answers a cell's question; what was asked."""
+        question = self.client.get_stdin_msg(timeout=PATIENCE)
+        assert question["msg_type"] == "input_request", question
+        self.client.input(text)
+        return question["content"]
+
     def run(self, code: str, **arguments: Any) -> Outcome:
         return self.await_cell(self.send(code, **arguments))
 

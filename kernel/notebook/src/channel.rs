@@ -11,7 +11,7 @@
 //!
 //! A display and what is printed come two ways. To keep their order, a message with an
 //! `order` is followed by the line `␞COMPACTER 7` on standard output: the kernel shows the
-//! message in its place. Updates change what is there already and have no order.
+//! message in its place (0 is no message's). Updates change what is there already and have no order.
 //!
 //! Without the variables (a plain program, another kernel) a display is a block on standard
 //! output as evcxr reads it, and updates are dropped.
@@ -30,6 +30,9 @@ use crate::show::html::append;
 
 /// Environment variable: a file with the id of the cell that runs.
 pub(crate) const CELL: &str = "COMPACTER_KERNEL_CELL";
+
+/// The mark of no display: it ends what was printed without a newline, and is not shown.
+pub(crate) const NOTHING: &str = "\u{1e}COMPACTER 0\n";
 
 /// Takes lines on their way to the kernel.
 pub trait Lines: Send {

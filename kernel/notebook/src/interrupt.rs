@@ -113,11 +113,6 @@ pub fn check() -> Result<(), Interrupted> {
     Err(Interrupted)
 }
 
-/// Takes the flag down; the kernel calls it before each cell.
-pub fn begin_cell() {
-    FLAG.store(false, Ordering::Release);
-}
-
 /// A token that is cancelled when the cell is interrupted, for work in this process.
 ///
 /// A thread looks at the flag every 20 ms until this is dropped.

@@ -12,6 +12,7 @@
 //! | [`show`]       | [`show::Rich`] values, [`show::display`], tables and charts       |
 //! | [`tensors`]    | values that a seed decides, and singular values                   |
 //! | [`channel`]    | how a display gets to the kernel, from any thread at any time     |
+//! | [`input`](mod@input) | asks whoever looks at the notebook                     |
 //! | [`interrupt`]  | gives a cell back without losing its variables                    |
 //! | [`error`]      | mistakes, and what to do about them                               |
 //! | [`prelude`]    | what every cell sees                                              |
@@ -25,6 +26,7 @@
 
 pub mod channel;
 pub mod error;
+pub mod input;
 pub mod interrupt;
 pub mod prelude;
 pub mod run;
@@ -36,6 +38,7 @@ pub use candle_nn;
 pub use compacter_core as core;
 
 pub use error::{NotebookError, Result};
-pub use interrupt::{begin_cell, init};
+pub use input::{input, password};
+pub use interrupt::init;
 pub use run::{Run, compare};
 pub use show::{Rich, display};

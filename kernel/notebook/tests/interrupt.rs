@@ -15,7 +15,7 @@ use signal_hook::low_level::raise;
 
 /// Interrupts a cell that waits for a run.
 fn interrupted(run: &Run) -> NotebookError {
-    interrupt::begin_cell();
+    let _left = interrupt::check();
     let waiting = run.clone();
     let cell = thread::spawn(move || waiting.wait());
     thread::sleep(Duration::from_millis(100));

@@ -120,7 +120,7 @@ impl Engine {
             &mut EvalCallbacks {
                 input_reader: &|input| match request {
                     Some(request) => asked(around, request, &input.prompt, input.is_password),
-                    None => String::new(),
+                    None => NOBODY.to_owned(),
                 },
             },
         );
@@ -129,9 +129,7 @@ impl Engine {
         if !died {
             around.child.fence();
         }
-        let (asker, answer) = crossbeam_channel::bounded(1);
-        let _gone = around.outlet.send(Inlet::Asked(asker));
-        let happened = answer.recv_timeout(SHOWN).unwrap_or_default();
+        let happened = shown(around);
         if let Err(Error::SubprocessTerminated(how)) = &outcome {
             start::prepare_child(context).map_err(|why| Failure::new("NotReady", why))?;
             return Err(lost(fate, how, &variables));
@@ -218,23 +216,38 @@ fn names(context: &CommandContext) -> Vec<String> {
     names
 }
 
+/// Waits until all that the outlet was told is shown; what happened in the cell.
+fn shown(around: &super::Surroundings) -> Happened {
+    let (asker, answer) = crossbeam_channel::bounded(1);
+    let _gone = around.outlet.send(Inlet::Asked(asker));
+    answer.recv_timeout(SHOWN).unwrap_or_default()
+}
+
+/// What a cell is told when nobody answers; the library makes an error of it.
+const NOBODY: &str = "\u{18}";
+
 /// What somebody typed when a cell asked.
 fn asked(around: &super::Surroundings, request: &Request, prompt: &str, password: bool) -> String {
     let (to, typed) = &around.stdin;
     // What was typed after an earlier question was given up.
     while typed.try_recv().is_ok() {}
     if !request.flag("allow_stdin", true) {
-        tracing::warn!("a cell asks for input, and this front end cannot be asked");
-        return String::new();
+        return NOBODY.to_owned();
     }
+    // evcxr ends a prompt at either, so the library writes others.
+    let prompt = prompt.replace('\u{1f}', ":").replace('\u{1e}', "\n");
+    // What the cell printed is there before the question.
+    around.child.fence();
+    shown(around);
     let content = json!({"prompt": prompt, "password": password});
     let _gone = to.blocking_send(request.reply("input_request", content));
     loop {
         match typed.recv_timeout(Duration::from_millis(50)) {
-            Ok(text) => return text,
+            // It goes to the cell as one line.
+            Ok(text) => return text.replace(['\n', '\r'], " "),
             Err(crossbeam_channel::RecvTimeoutError::Timeout) if !around.child.is_interrupted() => {
             }
-            Err(_) => return String::new(),
+            Err(_) => return NOBODY.to_owned(),
         }
     }
 }
