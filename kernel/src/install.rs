@@ -103,7 +103,7 @@ fn first_line(text: &str) -> &str {
 /// # Errors
 /// What is missing or went wrong, and what to do, for people.
 pub fn install(place: &Place, cuda: bool, keep_build: bool) -> Result<(), String> {
-    let toolchain = needs::check()?;
+    let toolchain = needs::check(cuda)?;
     let data = data()?;
     let features: Vec<String> = cuda.then(|| "cuda".to_owned()).into_iter().collect();
     let key = key(&toolchain, &features)?;

@@ -11,18 +11,22 @@
 //! and the display's number. Updates have no place and go out as they come, also between
 //! cells.
 
+mod inlet;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use jupyter_protocol::{Header, JupyterMessage};
-use serde::Deserialize;
+use jupyter_protocol::JupyterMessage;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::relay::Heard;
 use crate::text::Decoder;
 use crate::wire::message;
+
+use inlet::Op;
+pub use inlet::{Cell, Happened, Inlet, Shown};
 
 /// How long text waits for more of it.
 const GATHER: Duration = Duration::from_millis(15);
@@ -36,72 +40,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const MARK: &[u8] = b"\x1eCOMPACTER ";
 /// How much of a cell's standard error is kept for the word on why it failed.
 const KEPT: usize = 1 << 14;
-
-/// What reaches the outlet.
-#[derive(Debug)]
-pub enum Inlet {
-    /// A cell begins.
-    Cell(Box<Cell>),
-    /// From the relay.
-    Relay(Heard),
-    /// From the library in the process that runs cells.
-    Shown(Shown),
-    /// Text that evcxr took for something else.
-    Text(String),
-    /// The relay has told all there was before this question; what happened goes back.
-    Asked(Sender<Happened>),
-}
-
-/// A cell that runs.
-#[derive(Debug, Clone)]
-pub struct Cell {
-    /// The header of the request for it, whose id is the cell's.
-    pub header: Header,
-    /// Its number.
-    pub count: u64,
-    /// Whether it is to show nothing.
-    pub silent: bool,
-}
-
-/// What happened while a cell ran.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Happened {
-    /// It panicked.
-    pub panicked: bool,
-    /// It was left by a failed `?`.
-    pub failed: bool,
-    /// The end of what it wrote to its standard error.
-    pub errors: String,
-    /// The value of its last expression, where it was to show nothing.
-    pub result: Option<Value>,
-}
-
-/// What the library shows.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct Shown {
-    op: Op,
-    #[serde(default)]
-    cell: Option<String>,
-    #[serde(default)]
-    display_id: Option<String>,
-    #[serde(default)]
-    data: Value,
-    #[serde(default)]
-    metadata: Value,
-    #[serde(default)]
-    wait: bool,
-    #[serde(default)]
-    order: Option<u64>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Op {
-    Display,
-    Update,
-    Result,
-    Clear,
-}
 
 /// Which stream text is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

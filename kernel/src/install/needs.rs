@@ -7,9 +7,12 @@ use std::process::Command;
 const ROOM: u64 = 3 << 30;
 
 /// The compiler that there is, after checking that all else is there too.
-pub(super) fn check() -> Result<String, String> {
+pub(super) fn check(cuda: bool) -> Result<String, String> {
     let toolchain = toolchain()?;
     linker()?;
+    if cuda {
+        compiler_of_kernels()?;
+    }
     disk(&crate::folders::data()?)?;
     Ok(toolchain)
 }
@@ -59,6 +62,21 @@ pub(super) fn linker() -> Result<String, String> {
                 .to_owned(),
         ),
     }
+}
+
+/// NVIDIA's compiler, where the library is to train on its GPUs.
+fn compiler_of_kernels() -> Result<(), String> {
+    let nvcc = std::env::var_os("NVCC").unwrap_or_else(|| "nvcc".into());
+    let output = Command::new(nvcc).arg("--version").output();
+    if !output.is_ok_and(|output| output.status.success()) {
+        return Err(
+            "--cuda needs NVIDIA's compiler, and there is no nvcc: install the CUDA toolkit \
+             (https://developer.nvidia.com/cuda-toolkit) and put its `bin` folder on PATH, or \
+             install without --cuda"
+                .to_owned(),
+        );
+    }
+    Ok(())
 }
 
 /// The room on the disk that a folder is on, or will be.

@@ -167,7 +167,14 @@ impl Chart {
         let bars = bars.filter(|end| end.is_finite());
         let (low, high) =
             ends(&mut points().map(|point| point.1).chain(bars)).unwrap_or((0.0, 1.0));
-        let room = (high - low).max(high.abs() * 1e-3).max(1e-9) * 0.06;
+        // One value alone gets an axis that its labels can tell apart.
+        let room = if high > low {
+            (high - low).max(high.abs() * 1e-3) * 0.06
+        } else if high == 0.0 {
+            1.0
+        } else {
+            high.abs() * 0.1
+        };
         let right = if right > left { right } else { left + 1.0 };
         // Curves with bars stand beside each other.
         let side = if self.lines.iter().any(|line| !line.bars.is_empty()) {
