@@ -16,7 +16,7 @@ mod inlet;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 use jupyter_protocol::JupyterMessage;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
