@@ -6,6 +6,7 @@
 mod cell;
 mod failure;
 mod magic;
+mod shell;
 mod start;
 
 use std::collections::{HashSet, VecDeque};
@@ -20,6 +21,8 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::child::Child;
+use crate::folders::Facade;
+use crate::hidden::Hidden;
 use crate::history::History;
 use crate::outlet::Inlet;
 use crate::text::{to_bytes, to_characters};
@@ -67,6 +70,8 @@ pub struct Engine {
     /// Whether completion is known to be quick.
     warm: bool,
     count: u64,
+    /// What completion leaves out.
+    hidden: Hidden,
     /// Requests that were taken off the queue while cells were aborted.
     waiting: VecDeque<Request>,
     /// Whether cells that wait are not to be run: one before them failed.
@@ -83,7 +88,9 @@ impl Engine {
                 (Err(why), true)
             }
         };
+        let facade = Facade::read(&around.folder).ok();
         let mut engine = Self {
+            hidden: facade.map_or_else(Hidden::default, |facade| Hidden::of(&facade.build())),
             around,
             context,
             warm,
@@ -160,10 +167,12 @@ impl Engine {
                 let start = to_characters(&code, found.start_offset);
                 let end = to_characters(&code, found.end_offset);
                 let mut told = HashSet::new();
+                let before = code.get(..found.start_offset).unwrap_or_default();
                 let named = found
                     .completions
                     .iter()
-                    .map(|one| (inserted(&one.code, one.kind), one));
+                    .map(|one| (inserted(&one.code, one.kind), one))
+                    .filter(|(text, _)| !self.hidden.has(text, before));
                 let mut named: Vec<_> = named.filter(|(text, _)| told.insert(*text)).collect();
                 named.sort_by_key(|(text, _)| (text.starts_with('_'), *text));
                 let typed = named.iter().map(|(text, one)| {

@@ -53,10 +53,16 @@ impl Facade {
         fs::write(folder.join(Self::FILE), serde_json::to_string_pretty(self)?)
     }
 
+    /// The folder of the build.
+    #[must_use]
+    pub fn build(&self) -> PathBuf {
+        self.library.join("../..")
+    }
+
     /// The folder of the compiled library.
     #[must_use]
     pub fn library_folder(&self) -> PathBuf {
-        self.library.join("../../lib")
+        self.build().join("lib")
     }
 
     /// evcxr's command that makes the library known to cells as `compacter`.

@@ -19,6 +19,7 @@
 //! | `parse.rs`    | whether a cell is whole; `history.rs`: what was run before         |
 //! | `folders.rs`  | what is kept where                                                 |
 //! | `view.rs`     | what rust-analyzer is shown of the crates that cells link          |
+//! | `hidden.rs`   | names that completion leaves out                                   |
 //! | `install/`    | does everything slow once                                          |
 //! | `run.rs`      | one kernel, from its connection file to its end                    |
 //!
@@ -30,6 +31,7 @@
 pub mod child;
 pub mod engine;
 pub mod folders;
+mod hidden;
 pub mod history;
 mod info;
 pub mod install;

@@ -1,5 +1,6 @@
 //! Whether a cell is whole: what a console asks before it runs what was typed.
 
+use ra_ap_syntax::ast::{self, HasName};
 use ra_ap_syntax::{AstNode, Edition, NodeOrToken, SourceFile, SyntaxKind, SyntaxNode};
 use serde_json::{Value, json};
 
@@ -67,6 +68,15 @@ pub fn whole(cell: &str) -> Whole {
     } else {
         Whole::Invalid
     }
+}
+
+/// Names of the statics that a cell defines, outside of its functions.
+#[must_use]
+pub fn statics(cell: &str) -> Vec<String> {
+    let file = SourceFile::parse(cell, Edition::CURRENT).tree();
+    let items = file.syntax().children().filter_map(ast::Static::cast);
+    let names = items.filter_map(|item| item.name());
+    names.map(|name| name.text().to_string()).collect()
 }
 
 /// How brackets stand at a text's end.
@@ -186,6 +196,12 @@ mod tests {
         ] {
             assert_eq!(whole(cell), Whole::Complete, "{cell}");
         }
+    }
+
+    #[test]
+    fn statics_are_found() {
+        let cell = "use std::fmt;\nstatic A: i32 = 1;\nfn f() { static B: i32 = 2; }\nf();\npub static mut C: u8 = 0;";
+        assert_eq!(statics(cell), ["A", "C"]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 import unittest
+from pathlib import Path
 
 from session import Session
 
@@ -179,6 +180,34 @@ class Cells(unittest.TestCase):
         self.assertIn("seen", self.ok("%vars").result or "")
         self.assertIn("ran ", self.ok("%%time\nlet timed = 1;").text())
         self.fails("%nothing", "Magic")
+
+    def test_a_line_of_the_shell(self) -> None:
+        here = str(Path.cwd())
+        outcome = self.ok("!pwd; echo wrong >&2\n!printf half\n1 + 1")
+        self.assertEqual((outcome.text(), outcome.text("stderr"), outcome.result), (f"{here}\nhalf", "wrong\n", "2"))
+        self.assertIn("exit status: 3", self.fails("!exit 3", "Shell").reply["evalue"])
+        identity = self.session.send("!echo begun; sleep 60")
+        time.sleep(1)
+        start = time.monotonic()
+        self.session.interrupt()
+        outcome = self.session.await_cell(identity)
+        self.assertLess(time.monotonic() - start, 1)
+        self.assertEqual((outcome.text(), outcome.reply["ename"]), ("begun\n", "Interrupted"))
+
+    def test_a_static_is_told_of(self) -> None:
+        outcome = self.ok("static COUNT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);")
+        self.assertIn("begins anew in each cell", outcome.text("stderr"))
+
+    def test_completion_offers_what_a_cell_can_use(self) -> None:
+        self.ok("struct Mine { asked: i32 }\nlet mine = Mine { asked: 1 };")
+        code = "fn f(run: Run) { run. }"
+        self.session.client.complete(code, len("fn f(run: Run) { run."), reply=True, timeout=60)
+        reply = self.session.client.complete(code, len("fn f(run: Run) { run."), reply=True, timeout=60)
+        offered = set(reply["content"]["matches"])
+        self.assertTrue({"pause", "losses", "factors"} <= offered, offered)
+        self.assertFalse({"ask", "ask_until", "curves"} & offered, offered)
+        reply = self.session.client.complete("mine.", reply=True, timeout=60)
+        self.assertIn("asked", reply["content"]["matches"])
 
     def test_user_expressions(self) -> None:
         outcome = self.session.run("let x = 20;", user_expressions={"twice": "x * 2", "bad": "nothing"})

@@ -7,9 +7,10 @@ use evcxr::{CommandContext, Error, EvalCallbacks, EvalOutputs};
 use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
-use super::{Engine, Job, magic, start};
+use super::{Engine, Job, magic, shell, start};
 use crate::child::Fate;
 use crate::outlet::{Cell, Happened, Inlet};
+use crate::parse;
 use crate::wire::{Request, message};
 
 /// How long the outlet may take to have shown everything.
@@ -81,10 +82,15 @@ impl Engine {
             self.say(cell, text);
         }
         let start = Instant::now();
+        self.run_shell(&spelt.shell)?;
         let (outcome, happened) = self.evaluate(&spelt.code, Some(request))?;
         match outcome {
             Ok(outputs) => {
+                self.hidden.learn(&spelt.code);
                 self.result(cell, &outputs);
+                for name in parse::statics(&spelt.code) {
+                    self.write(cell, "stderr", &of_static(&name));
+                }
                 if spelt.timed {
                     self.say(cell, &times(&outputs, start.elapsed()));
                 }
@@ -92,6 +98,15 @@ impl Engine {
             }
             Err(error) => Err(Failure::of(&error, &spelt.code, cell.count)),
         }
+    }
+
+    fn run_shell(&self, lines: &[String]) -> Result<(), Failure> {
+        let around = &self.around;
+        around.child.begin();
+        let done = lines.iter().try_for_each(|line| shell::run(around, line));
+        around.child.end();
+        shown(around);
+        done
     }
 
     fn begin(&self, cell: &Cell) {
@@ -192,7 +207,11 @@ impl Engine {
 
     /// Shows text of the kernel's own.
     fn say(&self, cell: &Cell, text: &str) {
-        let content = json!({"name": "stdout", "text": text});
+        self.write(cell, "stdout", text);
+    }
+
+    fn write(&self, cell: &Cell, stream: &str, text: &str) {
+        let content = json!({"name": stream, "text": text});
         let _gone = self
             .around
             .iopub
@@ -270,6 +289,14 @@ fn lost(fate: Fate, how: &str, variables: &[String]) -> Failure {
         format!(
             "{what}; {variables}. Functions, types and imports are still there: run the cells that make the variables again"
         ),
+    )
+}
+
+/// The word on a static: evcxr compiles a cell's items again into each later one.
+fn of_static(name: &str) -> String {
+    format!(
+        "note: `static {name}` begins anew in each cell that uses it; a value that cells share is a variable, such as `let {} = std::sync::Arc::new(…);`\n",
+        name.to_lowercase()
     )
 }
 

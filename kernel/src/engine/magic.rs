@@ -8,7 +8,7 @@ const HELP: &str = "\
 %dep NAME = VALUE add one, as in Cargo.toml: %dep rand = \"0.9\"
 %opt LEVEL        optimise cells: 0 (the default; they compile fastest), 1, 2
 %help             this
-!COMMAND          run a shell command
+!COMMAND          run a line of the shell, in the notebook's folder, before the cell's code
 :help             evcxr's own commands, of which these are made
 ";
 
@@ -17,6 +17,8 @@ const HELP: &str = "\
 pub(super) struct Spelt {
     /// Its code.
     pub(super) code: String,
+    /// Lines for the shell, to be run before it.
+    pub(super) shell: Vec<String>,
     /// Whether it is to be timed.
     pub(super) timed: bool,
     /// What is to be shown before it runs.
@@ -30,6 +32,7 @@ pub(super) struct Spelt {
 pub(super) fn spell(cell: &str) -> Result<Spelt, String> {
     let mut spelt = Spelt {
         code: String::new(),
+        shell: Vec::new(),
         timed: false,
         says: None,
     };
@@ -38,6 +41,11 @@ pub(super) fn spell(cell: &str) -> Result<Spelt, String> {
     for line in cell.split_inclusive('\n') {
         let text = line.trim();
         heading &= text.is_empty() || text.starts_with(['%', ':', '!']) || text.starts_with("//");
+        if let (true, Some(command)) = (heading, text.strip_prefix('!')) {
+            spelt.shell.push(command.trim().to_owned());
+            spelt.code.push('\n');
+            continue;
+        }
         if !heading || !text.starts_with('%') {
             spelt.code.push_str(line);
             continue;
@@ -81,6 +89,11 @@ mod tests {
         assert!(spelt.timed);
         assert_eq!(spell("%time 1 + 1").unwrap().code, "1 + 1\n");
         assert_eq!(spell("%vars").unwrap().code, ":vars\n");
+        let spelt = spell("!ls -l\n1 + 1\n  !true").unwrap();
+        assert_eq!(
+            (spelt.code.as_str(), spelt.shell),
+            ("\n1 + 1\n  !true", vec!["ls -l".to_owned()])
+        );
     }
 
     #[test]

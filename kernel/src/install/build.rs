@@ -4,6 +4,7 @@
 //! builds/<key>/
 //!   lib/            one dynamic library, and what the compiler reads of the crates in it
 //!   facade/         crates without dependencies that name it: compacter, candle-core, candle-nn
+//!   hidden.json     private names of the crates that rust-analyzer is shown
 //!   view.json       the crates that rust-analyzer is shown behind them
 //!   ctx/            the manifest that evcxr writes, with the facade compiled
 //!   facade.json     what all this is; written last
@@ -21,7 +22,7 @@ use serde_json::Value;
 
 use super::{needs, shown, write};
 use crate::folders::{Facade, quoted};
-use crate::view;
+use crate::{hidden, view};
 
 /// The manifest that evcxr writes, and makes a cell of.
 fn manifest(facade: &Facade) -> String {
@@ -95,6 +96,7 @@ pub(super) fn build(build: &Path, sources: &Path, facade: &Facade) -> Result<(),
     shown::keep(&mut view, sources)?;
     crates(build, &view)?;
     write(&build.join(view::FILE), &view.to_string())?;
+    hidden::note(&view, build)?;
     try_out(build, facade)?;
     facade.write(build).map_err(failed(build))
 }
