@@ -37,7 +37,7 @@ fn manifest(facade: &Facade) -> String {
 }
 
 /// Crates that training spends its time in, which the compiler takes its time for.
-const HOT: [&str; 18] = [
+const HOT: [&str; 17] = [
     "compacter-core",
     "candle-core",
     "candle-nn",
@@ -54,7 +54,6 @@ const HOT: [&str; 18] = [
     "safetensors",
     "memchr",
     "serde_json",
-    "nalgebra",
     "num-traits",
 ];
 
