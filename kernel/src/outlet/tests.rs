@@ -93,16 +93,30 @@ fn a_display_stands_at_its_mark_wherever_that_is_cut() {
 
 #[test]
 fn a_mark_waits_for_its_display_and_what_comes_meanwhile_comes_after() {
-    let display = shown(json!({"op": "result", "data": {"text/plain": "d"}, "order": 0}));
+    let display = shown(json!({"op": "result", "data": {"text/plain": "d"}, "order": 1}));
     let all = sent(vec![
         cell("a", 7),
-        out("\x1eCOMPACTER 0\n"),
+        out("\x1eCOMPACTER 1\n"),
         out("after"),
         display,
     ]);
     let kinds: Vec<&str> = all.iter().map(|(kind, ..)| kind.as_str()).collect();
     assert_eq!(kinds, ["execute_result", "stream"]);
     assert_eq!(all[0].1["execution_count"], 7);
+}
+
+#[test]
+fn the_mark_of_no_display_is_not_shown() {
+    let all = sent(vec![
+        cell("a", 7),
+        out("half\x1eCOMPACTER 0\n"),
+        out("after"),
+    ]);
+    let text: String = all
+        .iter()
+        .filter_map(|(_, content, _)| content["text"].as_str())
+        .collect();
+    assert_eq!(text, "halfafter");
 }
 
 #[test]
