@@ -6,8 +6,8 @@
 //! ```
 //!
 //! The question is a line on standard output as evcxr reads it, which ends a prompt at a colon
-//! and at the line's end: colons and newlines go as [`COLON`] and [`NEWLINE`]. The answer is a
-//! line on standard input; [`NOBODY`] says that there will be none.
+//! and at the line's end: colons and newlines go as `COLON` and `NEWLINE`. The answer is a
+//! line on standard input; `NOBODY` says that there will be none.
 
 use std::io::{self, BufRead, Write};
 
