@@ -5,8 +5,9 @@
     "$(tests/python/setup.sh tests/kernel/requirements-browser.txt)" tests/kernel/browser.py SCREENSHOTS
 
 A training cell is run and its chart seen to move, Tab completes, Shift-Tab explains, and a page
-that is closed and opened again has its chart, which goes on where it attaches to the run. The browser is the system's Chromium (CHROMIUM names
-another). Pictures of what was seen are left in the folder.
+that is closed and opened again has its chart, which goes on where it attaches to the run. The
+browser is the system's Chromium (CHROMIUM names another). Pictures of what was seen are left in
+the folder.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 
 Medians and spreads of twenty (starts and loops: five). With `--peer`, the kernel of that name
 is measured in turn with ours, with its defaults and with `:opt 0`: for evcxr_jupyter,
-`cargo install evcxr_jupyter && evcxr_jupyter --install`, and `--peer rust`.
+`cargo install evcxr_jupyter@0.22.0 && evcxr_jupyter --install`, and `--peer rust`.
 """
 
 from __future__ import annotations

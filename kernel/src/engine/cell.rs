@@ -101,6 +101,9 @@ impl Engine {
     }
 
     fn run_shell(&self, lines: &[String]) -> Result<(), Failure> {
+        if lines.is_empty() {
+            return Ok(());
+        }
         let around = &self.around;
         around.child.begin();
         let done = lines.iter().try_for_each(|line| shell::run(around, line));
@@ -211,6 +214,9 @@ impl Engine {
     }
 
     fn write(&self, cell: &Cell, stream: &str, text: &str) {
+        if cell.silent {
+            return;
+        }
         let content = json!({"name": stream, "text": text});
         let _gone = self
             .around

@@ -190,8 +190,8 @@ mod tests {
                 .collect();
             let values = svd(&columns, left.len()).values;
             let expected = scale * norm(&left) * norm(&right);
-            prop_assert!((values[0] - expected).abs() <= 1e-14 * expected, "{values:?}, {expected}");
-            prop_assert!(values[1..].iter().all(|value| *value <= 1e-14 * expected));
+            prop_assert!((values[0] - expected).abs() <= 1e-13 * expected, "{values:?}, {expected}");
+            prop_assert!(values[1..].iter().all(|value| *value <= 1e-13 * expected));
         }
     }
 
