@@ -3,7 +3,7 @@
 //! Data flows one way; a module uses only what stands to its left:
 //!
 //! ```text
-//! event ─▶ config ─▶ hub ─▶ data ─▶ ops ─▶ model ─▶ peft ─▶ run ─▶ train
+//! event ─▶ config ─▶ hub ─▶ data ─▶ ops ─▶ model ─▶ peft ─▶ fused ─▶ run ─▶ train
 //!   └──▶ view                        what whoever watches a run knows of it
 //! ```
 //!
@@ -15,12 +15,14 @@
 //! a run needs is handed to it.
 #![warn(missing_docs)]
 
+pub mod bench;
 pub mod cancel;
 pub mod config;
 pub mod data;
 pub mod embedded;
 pub mod error;
 pub mod event;
+pub mod fused;
 pub mod hub;
 pub mod model;
 pub mod ops;

@@ -111,6 +111,7 @@ fn write(path: &Path, events: u64) -> Result<(), Box<dyn Error>> {
         version: "0.1.0".to_owned(),
         device: "cpu".to_owned(),
         features: Vec::new(),
+        step_form: None,
         total_steps: events,
         groups: Vec::new(),
         trainable: 14_320,

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use compacter_core::config::{Dtype, StepForm};
+use serde::de::value::Error as ValueError;
+use serde::de::{DeserializeOwned, IntoDeserializer};
 
 use crate::screen::Tone;
 
@@ -34,6 +37,8 @@ pub(crate) enum Command {
     Predict(Predict),
     /// Count what a method trains on a model, without weights
     Params(Params),
+    /// Measure a training step on this machine, with random weights
+    Bench(Bench),
     /// Write a commented configuration file
     Init(Init),
     /// Start a new run from a checkpoint of another
@@ -188,6 +193,66 @@ pub(crate) struct Params {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// A model's name
+    #[arg(long, default_value = "t5-small")]
+    pub(crate) model: String,
+    /// The method
+    #[arg(long, default_value = "compacter")]
+    pub(crate) method: String,
+    /// Override a field of the method, such as `n=8`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
+    /// Sequences of a batch
+    #[arg(long, default_value_t = 16, value_parser = at_least_one)]
+    pub(crate) batch: usize,
+    /// Tokens of each source
+    #[arg(long, default_value_t = 128, value_parser = at_least_one)]
+    pub(crate) source: usize,
+    /// Tokens of each target, where there is a decoder
+    #[arg(long, default_value_t = 8, value_parser = at_least_one)]
+    pub(crate) target: usize,
+    /// A file with a source length a line, and after a space a target length: batches are
+    /// made of them in turn
+    #[arg(long, value_name = "FILE", conflicts_with = "source")]
+    pub(crate) lengths: Option<PathBuf>,
+    /// Make all sequences of a batch as long as its longest, as padding would
+    #[arg(long)]
+    pub(crate) pad: bool,
+    /// Threads; 0 means all
+    #[arg(long, default_value_t = 0)]
+    pub(crate) threads: usize,
+    /// Number format: f32, f64 or bf16
+    #[arg(long, default_value = "f32", value_parser = named::<Dtype>)]
+    pub(crate) dtype: Dtype,
+    /// How the gradient is computed: auto, fused or composed
+    #[arg(long, default_value = "auto", value_parser = named::<StepForm>)]
+    pub(crate) step: StepForm,
+    /// Dropout probability
+    #[arg(long, default_value_t = 0.0)]
+    pub(crate) dropout: f64,
+    /// Measured steps; with `--lengths` once through all batches where left out
+    #[arg(long, value_parser = at_least_one)]
+    pub(crate) steps: Option<usize>,
+    /// Steps before the measured ones
+    #[arg(long, default_value_t = 2)]
+    pub(crate) warmup: usize,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A setting by the name that configurations give it.
+fn named<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    T::deserialize(text.into_deserializer()).map_err(|error: ValueError| error.to_string())
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|&number: &usize| number > 0);
+    number.ok_or_else(|| "expected a number above 0".to_owned())
 }
 
 #[derive(Debug, Args)]

@@ -43,6 +43,7 @@ fn main() -> ExitCode {
         Command::Eval(args) => done(commands::eval::run(args)),
         Command::Predict(args) => done(commands::predict::run(args)),
         Command::Params(args) => done(commands::params::run(args)),
+        Command::Bench(args) => done(commands::bench::run(args)),
         Command::Init(args) => done(commands::init::run(args)),
         Command::Fork(args) => commands::fork::run(args),
         Command::Ctl(args) => commands::ctl::run(args),

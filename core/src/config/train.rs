@@ -1,5 +1,7 @@
 //! The `[train]` table: how the trained tensors are optimised.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +43,8 @@ pub struct TrainConfig {
     pub threads: usize,
     /// Whether batches gather inputs of similar length.
     pub length_buckets: bool,
+    /// How the gradient of a step is computed.
+    pub step: StepForm,
 }
 
 impl Default for TrainConfig {
@@ -62,6 +66,7 @@ impl Default for TrainConfig {
             max_skipped: 10,
             threads: 0,
             length_buckets: true,
+            step: StepForm::Auto,
         }
     }
 }
@@ -77,6 +82,29 @@ pub enum UpdateScale {
     /// Adafactor: for training a whole T5, whose queries start a hundred times smaller than
     /// its embedding.
     Rms,
+}
+
+/// How the gradient of a step is computed. Both forms agree to rounding.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum StepForm {
+    /// Hand-written where there is such a form for model, method and device, else composed.
+    #[default]
+    Auto,
+    /// Hand-written, on the CPU; refused where there is no such form.
+    Fused,
+    /// Composed of tensor operations that the tensor library differentiates.
+    Composed,
+}
+
+impl fmt::Display for StepForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Auto => "auto",
+            Self::Fused => "fused",
+            Self::Composed => "composed",
+        })
+    }
 }
 
 /// Shape of the learning rate after the warm-up.

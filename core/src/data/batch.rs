@@ -1,6 +1,7 @@
 //! Sequences laid end to end: no token of padding is ever computed on.
 
 use super::{Example, Gold};
+use crate::{Error, Result};
 
 /// Token sequences laid end to end.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -24,6 +25,32 @@ pub struct Batch {
     pub target: Packed,
     /// The answers. `[b]`
     pub gold: Vec<Gold>,
+}
+
+impl Batch {
+    /// The answers as class numbers, `[b]`.
+    ///
+    /// # Errors
+    /// Fails if one is none.
+    pub fn classes(&self) -> Result<Vec<u32>> {
+        let class = |gold: &Gold| match gold {
+            Gold::Class(class) => Ok(*class),
+            other => Err(Error::method(format!("expected a class, found {other:?}"))),
+        };
+        self.gold.iter().map(class).collect()
+    }
+
+    /// The answers as numbers, `[b]`.
+    ///
+    /// # Errors
+    /// Fails if one is none.
+    pub fn values(&self) -> Result<Vec<f64>> {
+        let value = |gold: &Gold| match gold {
+            Gold::Value(value) => Ok(*value),
+            other => Err(Error::method(format!("expected a number, found {other:?}"))),
+        };
+        self.gold.iter().map(value).collect()
+    }
 }
 
 impl Packed {

@@ -179,6 +179,9 @@ pub struct Started {
     pub device: String,
     /// Processor features that results depend on.
     pub features: Vec<String>,
+    /// How the gradient of a step is computed: `fused`, or `composed` and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_form: Option<String>,
     /// Optimizer steps planned.
     pub total_steps: u64,
     /// Trained parameters by group, the task head among them.

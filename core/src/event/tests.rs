@@ -96,6 +96,7 @@ fn started() -> Kind {
         version: "0.1.0".to_owned(),
         device: "cpu".to_owned(),
         features: vec!["avx2".to_owned()],
+        step_form: None,
         total_steps: 500,
         groups: vec![Group {
             name: "fast weights".to_owned(),

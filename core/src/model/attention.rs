@@ -2,6 +2,7 @@
 
 use candle_core::{DType, Tensor};
 
+use super::outline::free;
 use super::site::{
     Activations, Branch, HiddenModule, KeyValueModule, Projection, Site, SiteSlot, SiteVisitor,
     Slot, Stack, WeightVisitor,
@@ -90,6 +91,13 @@ impl PaddedMemory {
 }
 
 impl MultiHead {
+    /// Refuses modules that act inside on something else than a linear map.
+    pub(super) fn check_outline(&self) -> Result<()> {
+        free(&self.slots.rows, &self.path, "prefix rows")?;
+        free(&self.slots.keys, &self.path, "a module on its keys")?;
+        free(&self.slots.values, &self.path, "a module on its values")
+    }
+
     /// Projects rows `[tokens, d_model]` to keys and values.
     ///
     /// # Errors

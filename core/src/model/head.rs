@@ -17,12 +17,15 @@ pub struct Head {
 }
 
 impl Head {
+    /// Name of the dropout on its input.
+    pub const DROPOUT: &'static str = "head.dropout";
+
     /// Maps pooled states `[b, d_model]` to `[b, outputs]`, in the head's number format.
     ///
     /// # Errors
     /// Fails where the tensor library does.
     pub fn forward(&self, pooled: &Tensor, pass: &Pass) -> Result<Tensor> {
-        let pooled = pass.dropout(&cast(pooled, self.weight.dtype())?, "head.dropout")?;
+        let pooled = pass.dropout(&cast(pooled, self.weight.dtype())?, Self::DROPOUT)?;
         Ok(linear(&pooled, &self.weight)?.broadcast_add(&self.bias)?)
     }
 }

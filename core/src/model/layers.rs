@@ -137,7 +137,8 @@ pub struct Junction {
     pub path: String,
     /// The module that acts there.
     pub module: Slot<dyn SubLayerModule>,
-    dropout: String,
+    /// Name of its dropout.
+    pub dropout: String,
 }
 
 impl Junction {

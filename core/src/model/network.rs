@@ -9,6 +9,7 @@ use super::answer::{Answer, Prediction};
 use super::bert::{self, Bert, Pooler};
 use super::head::{Head, first_rows, mean_pool};
 use super::loader::Loader;
+use super::outline::Outline;
 use super::shape::{Family, ModelShape};
 use super::site::{Backbone, SiteVisitor, WeightVisitor};
 use super::t5::{self, Encoded, T5};
@@ -147,6 +148,23 @@ impl Model {
         })
     }
 
+    /// The backbone laid open.
+    ///
+    /// # Errors
+    /// Fails if a module is installed that an outline has no place for.
+    pub fn outline(&self) -> Result<Outline<'_>> {
+        match &self.network {
+            Network::T5(t5) => t5.outline(),
+            Network::Bert(bert) => bert.outline(),
+        }
+    }
+
+    /// How an encoder's states become one vector.
+    #[must_use]
+    pub fn pooling(&self) -> Pooling {
+        self.pooling
+    }
+
     /// Number of outputs that an encoder's head needs; `None` for backbones without one.
     #[must_use]
     pub fn head_outputs(&self) -> Option<usize> {
@@ -259,18 +277,9 @@ impl Model {
 
     fn head_loss(&self, outputs: &Tensor, batch: &Batch) -> Result<Tensor> {
         if let Answer::Class { .. } = self.answer {
-            let classes = batch.gold.iter().map(|gold| match gold {
-                Gold::Class(class) => Ok(*class),
-                other => Err(Error::method(format!("expected a class, found {other:?}"))),
-            });
-            let classes = classes.collect::<Result<Vec<u32>>>()?;
-            return cross_entropy(outputs, &Tensor::new(classes, &self.device)?);
+            return cross_entropy(outputs, &Tensor::new(batch.classes()?, &self.device)?);
         }
-        let values = batch.gold.iter().map(|gold| match gold {
-            Gold::Value(value) => Ok(*value),
-            other => Err(Error::method(format!("expected a number, found {other:?}"))),
-        });
-        let values = Tensor::new(values.collect::<Result<Vec<f64>>>()?, &self.device)?;
+        let values = Tensor::new(batch.values()?, &self.device)?;
         let values = values.to_dtype(outputs.dtype())?;
         Ok((outputs.squeeze(1)? - values)?.sqr()?.mean_all()?)
     }

@@ -43,16 +43,22 @@ impl Pass {
     /// # Errors
     /// Fails where the tensor library does.
     pub fn dropout_at(&self, rate: f64, x: &Tensor, site: &str) -> Result<Tensor> {
-        match self.key {
-            Some(key) if rate > 0.0 => dropout(x, rate, key.named(site)),
-            _ => Ok(x.clone()),
+        match self.noise_at(rate, site) {
+            Some((rate, key)) => dropout(x, rate, key),
+            None => Ok(x.clone()),
         }
     }
 
     /// Rate and mask key of the backbone's dropout at a site, where there is any.
     #[must_use]
     pub fn noise(&self, site: &str) -> Option<(f64, Key)> {
-        let key = self.key.filter(|_| self.rate > 0.0)?;
-        Some((self.rate, key.named(site)))
+        self.noise_at(self.rate, site)
+    }
+
+    /// Mask key of a dropout with a rate of its own at a site, where there is any.
+    #[must_use]
+    pub fn noise_at(&self, rate: f64, site: &str) -> Option<(f64, Key)> {
+        let key = self.key.filter(|_| rate > 0.0)?;
+        Some((rate, key.named(site)))
     }
 }

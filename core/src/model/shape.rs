@@ -15,6 +15,7 @@ use std::path::Path;
 
 use candle_transformers::models::{bert, t5};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::nearest::{nearest, quoted};
 use crate::hub::{ModelFiles, files};
@@ -105,6 +106,49 @@ impl ModelShape {
         };
         shape.check(path)?;
         Ok(shape)
+    }
+
+    /// A `config.json` that describes a model of this shape, with dropout 0.1.
+    #[must_use]
+    pub fn to_config_json(&self) -> String {
+        let value = match self.family {
+            Family::T5 => json!({
+                "model_type": "t5",
+                "vocab_size": self.vocab,
+                "d_model": self.d_model,
+                "d_kv": self.d_kv,
+                "d_ff": self.d_ff,
+                "num_layers": self.encoder_layers,
+                "num_decoder_layers": self.decoder_layers,
+                "num_heads": self.heads,
+                "relative_attention_num_buckets": self.relative_buckets,
+                "dropout_rate": 0.1,
+                "layer_norm_epsilon": 1e-6,
+                "initializer_factor": 1.0,
+                "feed_forward_proj": if self.gated { "gated-gelu" } else { "relu" },
+                "tie_word_embeddings": self.tied,
+                "is_encoder_decoder": true,
+                "pad_token_id": 0,
+                "eos_token_id": 1,
+                "decoder_start_token_id": 0,
+            }),
+            Family::Bert | Family::Roberta => json!({
+                "model_type": if self.family == Family::Bert { "bert" } else { "roberta" },
+                "vocab_size": self.vocab,
+                "hidden_size": self.d_model,
+                "num_hidden_layers": self.encoder_layers,
+                "num_attention_heads": self.heads,
+                "intermediate_size": self.d_ff,
+                "hidden_act": "gelu",
+                "hidden_dropout_prob": 0.1,
+                "max_position_embeddings": self.max_positions,
+                "type_vocab_size": self.type_vocab,
+                "initializer_range": 0.02,
+                "layer_norm_eps": 1e-12,
+                "pad_token_id": usize::from(self.family == Family::Roberta),
+            }),
+        };
+        value.to_string()
     }
 
     /// Reads the shape from `config.json` in a model's folder.

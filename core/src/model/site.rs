@@ -15,6 +15,7 @@
 use candle_core::Tensor;
 
 use super::{Linear, Norm, Pass};
+use crate::config::NonLinearity;
 use crate::{Error, Result};
 
 /// A sub-layer as its module sees it. All tensors are `[tokens, d_model]`.
@@ -59,6 +60,68 @@ pub trait SubLayerModule: Send + Sync {
     /// # Errors
     /// Fails where the tensor library does.
     fn forward(&self, at: &SubLayer<'_>) -> Result<Tensor>;
+
+    /// The module as a bottleneck adapter, if it is one: then the hand-written step can
+    /// compute it.
+    fn as_adapter(&self) -> Option<AdapterForm<'_>> {
+        None
+    }
+}
+
+/// A bottleneck adapter laid open: `A(x) = Up(act(Down(x)))`.
+#[derive(Debug, Clone)]
+pub struct AdapterForm<'a> {
+    /// From the model's width to the bottleneck's.
+    pub down: ProjectionForm<'a>,
+    /// Back to the model's width.
+    pub up: ProjectionForm<'a>,
+    /// Between the two.
+    pub non_linearity: NonLinearity,
+    /// What it reads.
+    pub reads: Reads,
+}
+
+/// What an adapter reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reads {
+    /// The raw output, and dropout comes after: `h + D(y + A(y))`.
+    Output,
+    /// The output after dropout: `h + D(y) + A(D(y))`.
+    Dropped,
+    /// The sum with the residual, in BERT normed: `s + A(LN(s))` with `s = h + D(y)`.
+    Sum,
+}
+
+/// One of an adapter's two maps, laid open.
+#[derive(Debug, Clone)]
+pub struct ProjectionForm<'a> {
+    /// The weight.
+    pub weight: WeightForm<'a>,
+    /// `[out]`
+    pub bias: &'a Tensor,
+}
+
+/// The weight of an adapter's map.
+#[derive(Debug, Clone)]
+pub enum WeightForm<'a> {
+    /// `W: [out, in]`
+    Dense(&'a Tensor),
+    /// `Σᵢ Aᵢ ⊗ Bᵢ: [in, out]` with `A: [n, n, n]` and `B: [n, in/n, out/n]`.
+    Kronecker {
+        /// `A`
+        slow: &'a Tensor,
+        /// `B`
+        fast: &'a Tensor,
+    },
+    /// The same with `Bᵢ = sᵢ tᵢ`.
+    LowRankKronecker {
+        /// `A`
+        slow: &'a Tensor,
+        /// `s: [n, in/n, r]`
+        left: &'a Tensor,
+        /// `t: [n, r, out/n]`
+        right: &'a Tensor,
+    },
 }
 
 /// Acts in place of a linear map.
@@ -68,6 +131,25 @@ pub trait LinearModule: Send + Sync {
     /// # Errors
     /// Fails where the tensor library does.
     fn forward(&self, x: &Tensor, linear: &Linear, pass: &Pass) -> Result<Tensor>;
+
+    /// The module as a low-rank update, if it is one: then the hand-written step can
+    /// compute it.
+    fn as_low_rank(&self) -> Option<LowRankForm<'_>> {
+        None
+    }
+}
+
+/// A low-rank update laid open: `y + scale · (D(x) Aᵀ) Bᵀ`.
+#[derive(Debug, Clone)]
+pub struct LowRankForm<'a> {
+    /// `A: [r, in]`
+    pub a: &'a Tensor,
+    /// `B: [out, r]`
+    pub b: &'a Tensor,
+    /// Factor of the update.
+    pub scale: f64,
+    /// Rate and name of the dropout on its input.
+    pub dropout: (f64, &'a str),
 }
 
 /// Puts rows before the keys and values of every sequence.

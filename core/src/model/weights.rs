@@ -21,9 +21,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
+use rayon::prelude::*;
 
 use super::nearest::{nearest, quoted};
 use crate::hub::ModelFiles;
+use crate::random::Key;
 use crate::{Error, Result};
 use open::Store;
 
@@ -50,6 +52,8 @@ pub struct Weights {
     stores: Vec<Store>,
     entries: BTreeMap<String, Entry>,
     wanted: BTreeSet<String>,
+    /// Makes up every tensor that is asked for.
+    random: Option<Key>,
 }
 
 /// One tensor of the checkpoint.
@@ -96,6 +100,19 @@ impl Weights {
         Self::gather(Path::new("in memory"), vec![Store::Memory(tensors)])
     }
 
+    /// Makes up every tensor that is asked for: norms of 1, biases of 0, and weights that
+    /// keep the variance of what they map. For measuring a model without its files.
+    #[must_use]
+    pub fn random(key: Key) -> Self {
+        Self {
+            folder: PathBuf::from("made up"),
+            stores: Vec::new(),
+            entries: BTreeMap::new(),
+            wanted: BTreeSet::new(),
+            random: Some(key),
+        }
+    }
+
     fn gather(folder: &Path, stores: Vec<Store>) -> Result<Self> {
         let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
         for (store, held) in stores.iter().enumerate() {
@@ -122,6 +139,7 @@ impl Weights {
             stores,
             entries,
             wanted: BTreeSet::new(),
+            random: None,
         })
     }
 
@@ -172,6 +190,11 @@ impl Weights {
         device: &Device,
     ) -> Result<Option<Tensor>> {
         let name = standard_name(name);
+        if let Some(key) = self.random {
+            let tensor = made_up(&name, shape, key, device)
+                .map_err(|error| Error::model(&self.folder, format!("tensor `{name}`: {error}")))?;
+            return Ok(Some(tensor.to_dtype(dtype)?));
+        }
         let found = self.entries.get_mut(&name);
         self.wanted.insert(name);
         let Some(entry) = found else {
@@ -283,6 +306,31 @@ impl Weights {
             quoted(&some)
         )
     }
+}
+
+/// A random tensor of the kind that its name says.
+fn made_up(name: &str, shape: &[usize], key: Key, device: &Device) -> candle_core::Result<Tensor> {
+    let key = key.named(name);
+    let bound = match shape {
+        [_] if name.ends_with("weight") => return Tensor::ones(shape, DType::F32, device),
+        [_] => return Tensor::zeros(shape, DType::F32, device),
+        _ if name.contains("embed") || name == "shared.weight" => 1.0,
+        [.., inputs] => (3.0 / *inputs as f32).sqrt(),
+        [] => 0.0,
+    };
+    let mut values = vec![0f32; shape.iter().product()];
+    values
+        .par_chunks_mut(1 << 16)
+        .enumerate()
+        .for_each(|(block, values)| {
+            for (at, value) in values.iter_mut().enumerate() {
+                let position = ((block << 16) + at) as u64;
+                // 24 bits are what the significand of an f32 holds.
+                let share = (key.bits(position) >> 40) as f32 / (1u32 << 23) as f32 - 1.0;
+                *value = bound * share;
+            }
+        });
+    Tensor::from_vec(values, shape, device)
 }
 
 /// The name that all spellings of one tensor share.

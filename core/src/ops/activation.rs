@@ -11,6 +11,7 @@ use candle_core::{DType, Tensor};
 use crate::Result;
 use crate::config::NonLinearity;
 use one_pass::{Gated, Gelu};
+pub(crate) use one_pass::{Unit, unit, with_unit};
 
 /// Applies a non-linearity element by element.
 ///

@@ -8,13 +8,15 @@
 //! of tensor operations: the reference, and what runs where the packed one does not.
 
 mod geometry;
+mod heads;
 mod packed;
 
 use std::sync::Mutex;
 
 use candle_core::{D, DType, Tensor};
 
-use self::geometry::Geometry;
+pub(crate) use self::geometry::{Arrangement, Geometry, Gradients};
+pub(crate) use self::heads::Bias;
 use self::packed::PackedAttention;
 use super::Segments;
 use super::dropout::dropout;
@@ -98,9 +100,13 @@ impl Packed<'_> {
     /// Fails where the tensor library does.
     pub fn forward(&self) -> Result<Tensor> {
         let width = self.queries.dim(1)?;
-        let shape = (width, self.heads);
         let op = PackedAttention {
-            geometry: Geometry::new(shape, self.scale, self.dropout, self.segments),
+            geometry: Geometry::new(
+                (width, self.heads),
+                Arrangement::apart(width),
+                (self.scale, self.dropout),
+                self.segments,
+            ),
             kept: Mutex::default(),
             keep: [self.queries, self.keys, self.values]
                 .iter()

@@ -9,6 +9,7 @@ use candle_core::{D, DType, Tensor};
 
 use crate::Result;
 use one_pass::CrossEntropy;
+pub(crate) use one_pass::into_gradient;
 
 /// Mean over rows of `−log softmax(logits)[class]`.
 ///

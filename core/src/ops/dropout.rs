@@ -26,6 +26,21 @@ pub fn dropout(x: &Tensor, rate: f64, key: Key) -> Result<Tensor> {
     Ok((x * mask)?)
 }
 
+/// Multiplies the elements of `x` by the mask's factors, element 0 being number `first` of
+/// the whole tensor.
+pub(crate) fn drop_in_place<T: WithDType>(x: &mut [T], (rate, key): (f64, Key), first: usize) {
+    let kept = T::from_f64(1.0 / (1.0 - rate));
+    let mut element = first as u64;
+    for value in x {
+        *value = if key.uniform(element) < rate {
+            T::zero()
+        } else {
+            *value * kept
+        };
+        element += 1;
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Dropout {
     rate: f64,
@@ -42,15 +57,9 @@ impl Dropout {
     }
 
     fn apply<T: WithDType>(&self, x: &[T]) -> Vec<T> {
-        let kept = T::from_f64(1.0 / (1.0 - self.rate));
-        let drop = |(i, &value): (usize, &T)| {
-            if self.key.uniform(i as u64) < self.rate {
-                T::zero()
-            } else {
-                value * kept
-            }
-        };
-        x.iter().enumerate().map(drop).collect()
+        let mut y = x.to_vec();
+        drop_in_place(&mut y, (self.rate, self.key), 0);
+        y
     }
 }
 

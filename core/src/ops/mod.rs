@@ -7,7 +7,7 @@
 
 pub mod activation;
 pub mod attention;
-mod cpu;
+pub(crate) mod cpu;
 pub mod cross_entropy;
 pub mod dropout;
 pub mod index;

@@ -9,6 +9,7 @@ mod one_pass;
 use candle_core::{D, DType, Tensor};
 
 use crate::Result;
+pub(crate) use one_pass::Form;
 use one_pass::{LayerNorm, RmsNorm};
 
 /// `w · x / √(mean(x²) + ε)` over the last axis (Zhang and Sennrich, arXiv:1910.07467).

@@ -44,6 +44,17 @@ impl Segments {
         })
     }
 
+    /// Sequences on the CPU whose rows stay packed: there is no way to a padded tensor.
+    #[must_use]
+    pub(crate) fn of(offsets: &[usize]) -> Self {
+        let lengths = offsets.windows(2).map(|w| w[1] - w[0]);
+        Self {
+            offsets: offsets.to_vec(),
+            longest: lengths.max().unwrap_or(0),
+            padding: None,
+        }
+    }
+
     /// Number of sequences.
     #[must_use]
     pub fn batch(&self) -> usize {

@@ -21,7 +21,10 @@ use super::{group, unfreeze};
 use crate::Result;
 use crate::config::{BottleneckConfig, NonLinearity, Placement, Positions};
 use crate::model::Model;
-use crate::model::site::{Backbone, Branch, Site, SiteSlot, SubLayer, SubLayerModule};
+use crate::model::site::{
+    AdapterForm, Backbone, Branch, ProjectionForm, Reads, Site, SiteSlot, SubLayer, SubLayerModule,
+    WeightForm,
+};
 use crate::ops::activation::activation;
 use crate::ops::linear::{cast, linear};
 
@@ -32,6 +35,12 @@ pub trait AdapterProjection: Send + Sync {
     /// # Errors
     /// Fails where the tensor library does.
     fn forward(&self, x: &Tensor) -> Result<Tensor>;
+
+    /// The map laid open; `None` where its weight is of no kind that
+    /// [`WeightForm`](crate::model::site::WeightForm) knows.
+    fn form(&self) -> Option<ProjectionForm<'_>> {
+        None
+    }
 }
 
 /// A dense projection `x Wᵀ + b`.
@@ -43,6 +52,13 @@ struct Dense {
 impl AdapterProjection for Dense {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         add_bias(&linear(x, &self.weight)?, &self.bias)
+    }
+
+    fn form(&self) -> Option<ProjectionForm<'_>> {
+        Some(ProjectionForm {
+            weight: WeightForm::Dense(&self.weight),
+            bias: &self.bias,
+        })
     }
 }
 
@@ -95,17 +111,6 @@ impl<P: AdapterProjection> Bottleneck<P> {
     }
 }
 
-/// Where an adapter reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reads {
-    /// The raw output, and dropout comes after.
-    Output,
-    /// The output after dropout.
-    Dropped,
-    /// The sum with the residual, normed in BERT.
-    Sum,
-}
-
 /// An adapter at a sub-layer.
 struct Adapter<P> {
     bottleneck: Bottleneck<P>,
@@ -126,6 +131,15 @@ impl<P: AdapterProjection> SubLayerModule for Adapter<P> {
             _ => dropped,
         };
         Ok((sum + self.bottleneck.branch(&read)?)?)
+    }
+
+    fn as_adapter(&self) -> Option<AdapterForm<'_>> {
+        Some(AdapterForm {
+            down: self.bottleneck.down.form()?,
+            up: self.bottleneck.up.form()?,
+            non_linearity: self.bottleneck.non_linearity,
+            reads: self.reads,
+        })
     }
 }
 

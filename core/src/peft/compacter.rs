@@ -25,6 +25,7 @@ use super::trainables::Builder;
 use crate::Result;
 use crate::config::{BottleneckConfig, FastInit, FastWeights, PhmConfig, SlowInit, SlowWeights};
 use crate::model::Model;
+use crate::model::site::{ProjectionForm, WeightForm};
 use crate::ops::phm;
 
 /// A hypercomplex projection with bias: `x H + b`.
@@ -72,6 +73,16 @@ impl AdapterProjection for Hypercomplex {
             Fast::Dense(whole) => phm::dense(x, &self.slow, whole)?,
         };
         add_bias(&y, &self.bias)
+    }
+
+    fn form(&self) -> Option<ProjectionForm<'_>> {
+        let slow = &self.slow;
+        let weight = match &self.fast {
+            Fast::Factored { left, right } => WeightForm::LowRankKronecker { slow, left, right },
+            Fast::Dense(fast) => WeightForm::Kronecker { slow, fast },
+        };
+        let bias = &self.bias;
+        Some(ProjectionForm { weight, bias })
     }
 }
 

@@ -18,7 +18,7 @@ use super::group;
 use super::init::Distribution;
 use super::trainables::Builder;
 use crate::config::LoraConfig;
-use crate::model::site::{Backbone, LinearModule, Projection, SiteSlot};
+use crate::model::site::{Backbone, LinearModule, LowRankForm, Projection, SiteSlot};
 use crate::model::{Linear, Model, Pass};
 use crate::ops::linear::linear;
 use crate::{Error, Result};
@@ -36,6 +36,15 @@ impl LinearModule for Lora {
         let input = pass.dropout_at(self.dropout, x, &self.site)?;
         let update = linear(&linear(&input, &self.a)?, &self.b)?; // [tokens, out]
         Ok((frozen.plain(x)? + (update * self.scale)?)?)
+    }
+
+    fn as_low_rank(&self) -> Option<LowRankForm<'_>> {
+        Some(LowRankForm {
+            a: &self.a,
+            b: &self.b,
+            scale: self.scale,
+            dropout: (self.dropout, &self.site),
+        })
     }
 }
 

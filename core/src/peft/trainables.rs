@@ -4,6 +4,7 @@
 //! gradient of a step is one slice between backward and update.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
@@ -73,6 +74,15 @@ impl Trainables {
     #[must_use]
     pub fn values(&self) -> &Var {
         &self.values
+    }
+
+    /// Where the values behind a tensor that the model computes with stand in the flat
+    /// buffer; `None` for one that is not trained.
+    #[must_use]
+    pub fn range_of(&self, tensor: &Tensor) -> Option<Range<usize>> {
+        let at = |view: &Var| view.as_tensor().id() == tensor.id();
+        let parameter = &self.parameters[self.views.iter().position(at)?];
+        Some(parameter.start..parameter.start + parameter.len())
     }
 
     /// The named view, if there is one of that name.

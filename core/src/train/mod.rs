@@ -10,6 +10,7 @@ mod commands;
 pub mod control;
 mod edits;
 pub mod evaluate;
+pub mod exchange;
 mod factors;
 mod fit;
 pub mod metric;
@@ -26,6 +27,6 @@ pub mod step;
 mod take_up;
 pub mod trainer;
 
-pub use objective::{Objective, TaskLoss};
+pub use objective::{FusedTaskLoss, Objective, TaskLoss};
 pub use schedule::{Schedule, Shape};
 pub use trainer::{Outcome, Trainer};

@@ -1,29 +1,110 @@
-//! What a step minimises.
+//! What a step minimises, and how its gradient is computed.
 
 use std::fmt;
 
 use candle_core::Tensor;
 
 use crate::Result;
+use crate::config::{StepForm, TrainConfig};
 use crate::data::Batch;
+use crate::fused::Fused;
+use crate::model::network::scalar;
 use crate::model::{Model, Pass};
+use crate::peft::Trainables;
 
 /// A loss to be minimised; the task's own unless somebody brings another, as pretraining
 /// does.
-pub trait Objective: fmt::Debug + Send {
+pub trait Objective: fmt::Debug + Send + Sync {
     /// The loss of a batch, a scalar.
     ///
     /// # Errors
     /// Fails where the tensor library does, and if the batch is not of the kind expected.
     fn loss(&self, model: &Model, batch: &Batch, pass: &Pass) -> Result<Tensor>;
+
+    /// The loss of a batch and its gradient `[total]`, in the order of the trainables.
+    ///
+    /// # Errors
+    /// As [`Self::loss`].
+    fn gradient(
+        &self,
+        model: &Model,
+        trainables: &Trainables,
+        batch: &Batch,
+        pass: &Pass,
+    ) -> Result<(f64, Tensor)> {
+        let loss = self.loss(model, batch, pass)?;
+        let value = scalar(&loss)?;
+        Ok((value, trainables.gradient(&loss.backward()?)?))
+    }
+
+    /// How the gradient is computed, and where a choice was made, why.
+    fn form(&self) -> String {
+        StepForm::Composed.to_string()
+    }
 }
 
-/// The task's loss, as [`Model::loss`] defines it.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct TaskLoss;
+/// The task's loss, as [`Model::loss`] defines it, composed of tensor operations.
+#[derive(Debug, Clone, Default)]
+pub struct TaskLoss {
+    /// Why the hand-written form was not taken, where it was not.
+    pub because: Option<String>,
+}
 
 impl Objective for TaskLoss {
     fn loss(&self, model: &Model, batch: &Batch, pass: &Pass) -> Result<Tensor> {
         model.loss(batch, pass)
     }
+
+    fn form(&self) -> String {
+        match &self.because {
+            Some(reason) => format!("{}: {reason}", StepForm::Composed),
+            None => StepForm::Composed.to_string(),
+        }
+    }
+}
+
+/// The task's loss with the hand-written gradient of [`crate::fused`].
+#[derive(Debug)]
+pub struct FusedTaskLoss(Fused);
+
+impl Objective for FusedTaskLoss {
+    fn loss(&self, model: &Model, batch: &Batch, pass: &Pass) -> Result<Tensor> {
+        model.loss(batch, pass)
+    }
+
+    fn gradient(
+        &self,
+        model: &Model,
+        trainables: &Trainables,
+        batch: &Batch,
+        pass: &Pass,
+    ) -> Result<(f64, Tensor)> {
+        self.0.gradient(model, trainables, batch, pass)
+    }
+
+    fn form(&self) -> String {
+        StepForm::Fused.to_string()
+    }
+}
+
+/// The task's loss in the form that `train.step` asks for.
+///
+/// # Errors
+/// Fails if the hand-written form is asked for by name and there is none for this model
+/// and method.
+pub fn task_loss(
+    config: &TrainConfig,
+    model: &Model,
+    trainables: &Trainables,
+) -> Result<Box<dyn Objective>> {
+    Ok(match config.step {
+        StepForm::Composed => Box::new(TaskLoss::default()),
+        StepForm::Fused => Box::new(FusedTaskLoss(Fused::new(model, trainables)?)),
+        StepForm::Auto => match Fused::new(model, trainables) {
+            Ok(fused) => Box::new(FusedTaskLoss(fused)),
+            Err(reason) => Box::new(TaskLoss {
+                because: Some(reason.to_string()),
+            }),
+        },
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::objective::{Objective, TaskLoss};
+use super::objective::{Objective, task_loss};
 use crate::cancel::CancelToken;
 use crate::config::{Method, RunConfig, TaskKind, UNNAMED};
 use crate::data::task::{InputForm, Loader, TaskData};
@@ -62,11 +62,12 @@ impl Prepared {
         };
         let mut model = Model::of(&files, answer(&config, &data), placement)?;
         let trainables = peft::install(&method, &mut model, config.train.seed)?;
+        let objective = task_loss(&config.train, &model, &trainables)?;
         let prepared = Self {
             config,
             method,
             model,
-            objective: Box::new(TaskLoss),
+            objective,
             trainables,
             data,
             tokenizer,

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::control::Control;
+use super::exchange::Alone;
 use super::factors::FactorWatch;
 use super::optimizer::AdamW;
 use super::plan::{Order, Plan};
@@ -147,6 +148,7 @@ impl Trainer {
         Ok(Self {
             factors,
             optimizer: AdamW::new(prepared.trainables.values())?,
+            exchange: Box::new(Alone),
             prepared,
             plan,
             bus,
@@ -189,6 +191,7 @@ impl Trainer {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             device: device::describe(&model.device),
             features: machine::processor_features(),
+            step_form: Some(self.prepared.objective.form()),
             total_steps: self.state.total_steps,
             groups: planned.groups,
             trainable: trainables.total() - head,

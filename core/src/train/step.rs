@@ -2,12 +2,12 @@
 
 use candle_core::Tensor;
 
+use super::exchange::Exchange;
 use super::objective::Objective;
 use super::optimizer::{AdamW, Update, clip, norm};
 use crate::Result;
 use crate::config::UpdateScale;
 use crate::data::Batch;
-use crate::model::network::scalar;
 use crate::model::{Model, Pass};
 use crate::peft::Trainables;
 use crate::random::Key;
@@ -46,15 +46,16 @@ impl Measured {
     }
 }
 
-/// Accumulates the gradient of the objective over `batches`, and updates the trained values unless loss or
-/// gradient is not finite. The gradient before clipping, `[total]`, comes back too.
+/// Accumulates the gradient of the objective over `batches`, averages it with the processes
+/// that train along, and updates the trained values unless loss or gradient is not finite.
+/// The gradient before clipping, `[total]`, comes back too.
 ///
 /// # Errors
 /// Fails where the tensor library does.
 pub fn step(
     (model, objective): (&Model, &dyn Objective),
     trainables: &Trainables,
-    optimizer: &mut AdamW,
+    (optimizer, exchange): (&mut AdamW, &mut dyn Exchange),
     work: (&[Batch], &StepConfig),
 ) -> Result<(Measured, Option<Tensor>)> {
     let (batches, config) = work;
@@ -67,10 +68,9 @@ pub fn step(
     let mut gradient: Option<Tensor> = None;
     for (micro, batch) in batches.iter().enumerate() {
         let pass = Pass::training(config.dropout, config.key.with(micro as u64));
-        let loss = objective.loss(model, batch, &pass)?;
-        measured.loss += share * scalar(&loss)?;
+        let (loss, part) = objective.gradient(model, trainables, batch, &pass)?;
+        measured.loss += share * loss;
         measured.tokens += batch.source.tokens() + batch.target.tokens();
-        let part = trainables.gradient(&loss.backward()?)?;
         gradient = Some(match gradient {
             Some(sum) => (sum + part)?,
             None => part,
@@ -82,6 +82,7 @@ pub fn step(
     if batches.len() > 1 {
         gradient = (gradient * share)?;
     }
+    (gradient, measured.loss) = exchange.average(gradient, measured.loss)?;
     measured.gradient_norm = norm(&gradient)?;
     if measured.is_finite() {
         let clipped = clip(&gradient, measured.gradient_norm, config.clip_norm)?;

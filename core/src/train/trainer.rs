@@ -19,6 +19,7 @@ use std::time::Instant;
 use super::between::Asked;
 use super::commands::Heard;
 use super::control::Control;
+use super::exchange::Exchange;
 use super::factors::FactorWatch;
 use super::optimizer::{AdamW, Update};
 use super::plan::Plan;
@@ -48,6 +49,8 @@ pub enum Outcome {
 pub struct Trainer {
     pub(super) prepared: Prepared,
     pub(super) optimizer: AdamW,
+    /// The processes that train along.
+    pub(super) exchange: Box<dyn Exchange>,
     pub(super) factors: FactorWatch,
     pub(super) state: State,
     pub(super) plan: Plan,
@@ -120,6 +123,12 @@ impl Trainer {
         &self.prepared
     }
 
+    /// Averages the gradient of every step with other processes, which train on batches of
+    /// their own.
+    pub fn train_with(&mut self, exchange: Box<dyn Exchange>) {
+        self.exchange = exchange;
+    }
+
     /// Keeps the file that the run is started from in step with the configuration in
     /// force: `now` is what it means, `--set` values included.
     pub fn keep_in_step(&mut self, path: &Path, now: &RunConfig) {
@@ -188,7 +197,7 @@ impl Trainer {
         let (measured, gradient) = step(
             (model, objective.as_ref()),
             trainables,
-            &mut self.optimizer,
+            (&mut self.optimizer, &mut *self.exchange),
             (&batches, &config),
         )?;
         self.count(&measured);

@@ -29,6 +29,7 @@ fn started(total_steps: u64) -> Kind {
         version: "0.1.0".to_owned(),
         device: "cpu".to_owned(),
         features: Vec::new(),
+        step_form: None,
         total_steps,
         groups: Vec::new(),
         trainable: 14_320,

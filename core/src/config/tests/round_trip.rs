@@ -9,7 +9,7 @@ use super::parse;
 use crate::config::{
     Convention, Dtype, EvalConfig, EvalEvery, FastInit, MethodConfig, MethodKind, ModelConfig,
     NonLinearity, OutputConfig, Placement, Pooling, Positions, RunConfig, ScheduleKind,
-    SlowWeights, TaskConfig, TaskKind, TrainConfig, UpdateScale, Warmup, WatchConfig,
+    SlowWeights, StepForm, TaskConfig, TaskKind, TrainConfig, UpdateScale, Warmup, WatchConfig,
 };
 
 fn rate() -> impl Strategy<Value = f64> {
@@ -149,12 +149,17 @@ fn train() -> impl Strategy<Value = TrainConfig> {
         Just(ScheduleKind::Cosine),
         Just(ScheduleKind::Constant)
     ];
+    let step = prop_oneof![
+        Just(StepForm::Auto),
+        Just(StepForm::Fused),
+        Just(StepForm::Composed)
+    ];
     let scale = prop_oneof![Just(UpdateScale::Absolute), Just(UpdateScale::Rms)];
     (
         (0..=i64::MAX as u64, rate(), option::of(steps()), count()),
         (option::of(rate()), schedule, warmup, 0.0..1.0),
         (rate(), option::of(0.0..1.0), count(), steps()),
-        (count(), 0_usize..=1024, any::<bool>(), scale),
+        (count(), 0_usize..=1024, any::<bool>(), scale, step),
     )
         .prop_map(|(a, b, c, d)| TrainConfig {
             seed: a.0,
@@ -173,6 +178,7 @@ fn train() -> impl Strategy<Value = TrainConfig> {
             threads: d.1,
             length_buckets: d.2,
             update_scale: d.3,
+            step: d.4,
         })
 }
 

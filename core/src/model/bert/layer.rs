@@ -6,6 +6,7 @@ use candle_transformers::models::bert::HiddenAct;
 use super::super::attention::{AttentionSlots, MultiHead, Rows, through};
 use super::super::layers::{BranchOutput, Junction};
 use super::super::loader::Loader;
+use super::super::outline::{BranchOutline, Inner, NormOrder, free};
 use super::super::site::{
     Activations, Branch, HiddenModule, Projection, Site, SiteSlot, SiteVisitor, Slot, Stack,
     WeightVisitor,
@@ -47,6 +48,15 @@ impl End {
             junction: Junction::new(path),
             norm,
         })
+    }
+
+    fn outline<'a>(&'a self, inner: Inner<'a>) -> BranchOutline<'a> {
+        BranchOutline {
+            norm: &self.norm,
+            order: NormOrder::After,
+            inner,
+            junction: &self.junction,
+        }
     }
 
     fn forward(&self, residual: &Tensor, output: &Tensor, pass: &Pass) -> Result<Tensor> {
@@ -128,6 +138,24 @@ impl Layer {
         let inner = through(&self.intermediate, inner)?;
         let output = self.outward.forward(&inner, pass)?;
         self.feed_forward_end.forward(&hidden, &output, pass)
+    }
+
+    pub(super) fn outline(&self) -> Result<[BranchOutline<'_>; 2]> {
+        self.attention.check_outline()?;
+        let what = "a module on the intermediate";
+        free(&self.intermediate, &self.inward.path, what)?;
+        let feed_forward = Inner::FeedForward {
+            inward: &self.inward,
+            gated: None,
+            outward: &self.outward,
+            non_linearity: self.non_linearity,
+            dropout: None,
+        };
+        Ok([
+            self.attention_end
+                .outline(Inner::SelfAttention(&self.attention)),
+            self.feed_forward_end.outline(feed_forward),
+        ])
     }
 
     pub(super) fn visit_sites(&mut self, visit: &mut SiteVisitor<'_>) -> Result<()> {

@@ -13,6 +13,7 @@ use candle_core::{DType, Device, Tensor};
 pub use candle_transformers::models::bert::Config;
 
 use super::loader::Loader;
+use super::outline::{Outline, StackOutline, free};
 use super::site::{
     Backbone, Branch, EmbeddingModule, Site, SiteSlot, SiteVisitor, Slot, Stack, WeightVisitor,
 };
@@ -22,6 +23,9 @@ use crate::ops::linear::cast;
 use crate::ops::{Segments, index};
 use crate::{Error, Result};
 use layer::Layer;
+
+/// Name of the dropout on embeddings.
+const DROPOUT: &str = "embeddings.dropout";
 
 /// An encoder.
 #[derive(Debug)]
@@ -98,7 +102,7 @@ impl Bert {
         let embedded = self.embed(source)?;
         let segments = Segments::new(&source.offsets, self.dtype, &self.device)?;
         let (embedded, segments) = self.prepend(embedded, segments)?;
-        let mut hidden = pass.dropout(&embedded, "embeddings.dropout")?;
+        let mut hidden = pass.dropout(&embedded, DROPOUT)?;
         for layer in &self.layers {
             hidden = layer.forward(&hidden, &segments, pass)?;
         }
@@ -116,6 +120,29 @@ impl Bert {
         }
     }
 
+    /// The model laid open.
+    ///
+    /// # Errors
+    /// Fails if a module is installed that an outline has no place for.
+    pub fn outline(&self) -> Result<Outline<'_>> {
+        free(&self.prompt, "embeddings", "a prompt")?;
+        let mut branches = Vec::new();
+        for layer in &self.layers {
+            branches.extend(layer.outline()?);
+        }
+        Ok(Outline::Encoder {
+            tables: [&self.words, &self.positions, &self.types],
+            norm: &self.norm,
+            stack: StackOutline {
+                dropout: DROPOUT,
+                branches,
+                relative: None,
+                last: None,
+            },
+            pooler: self.pooler.as_ref(),
+        })
+    }
+
     /// The longest input in tokens that there are positions for.
     #[must_use]
     pub fn longest_input(&self) -> usize {
@@ -124,7 +151,12 @@ impl Bert {
             .saturating_sub(self.first_position())
     }
 
-    fn embed(&self, source: &Packed) -> Result<Tensor> {
+    /// Rows of the three embedding tables that a batch asks for: words, positions and
+    /// segments, `[tokens]` each.
+    ///
+    /// # Errors
+    /// Fails if a sequence is longer than the model has positions.
+    pub fn embedded_rows(&self, source: &Packed) -> Result<[Vec<u32>; 3]> {
         let first = self.first_position();
         let longest = source.lengths().max().unwrap_or(0);
         let room = self.longest_input();
@@ -140,11 +172,16 @@ impl Bert {
         // RoBERTa has one segment, whatever the tokenizer says.
         let last = index(self.config.type_vocab_size - 1);
         let types: Vec<u32> = source.types.iter().map(|&t| t.min(last)).collect();
+        Ok([source.ids.clone(), positions, types])
+    }
+
+    fn embed(&self, source: &Packed) -> Result<Tensor> {
+        let [words, positions, types] = self.embedded_rows(source)?;
         let rows = |table: &Weight, ids: &[u32]| -> Result<Tensor> {
             let ids = Tensor::new(ids, &self.device)?;
             cast(&table.tensor()?.index_select(&ids, 0)?, self.dtype)
         };
-        let words = rows(&self.words, &source.ids)?;
+        let words = rows(&self.words, &words)?;
         let sum = ((words + rows(&self.positions, &positions)?)? + rows(&self.types, &types)?)?;
         self.norm.forward(&sum)
     }

@@ -5,6 +5,7 @@ use candle_core::Tensor;
 use super::super::attention::{AttentionSlots, Memory, MultiHead, Rows, through};
 use super::super::layers::{BranchOutput, Junction};
 use super::super::loader::Loader;
+use super::super::outline::{BranchOutline, Inner, NormOrder, free};
 use super::super::site::{
     Activations, Branch, HiddenModule, Projection, Site, SiteSlot, SiteVisitor, Slot, Stack,
     WeightVisitor,
@@ -64,6 +65,21 @@ impl Block {
             cross,
             feed_forward,
         })
+    }
+
+    /// Appends the block's branches.
+    pub(super) fn outline<'a>(&'a self, branches: &mut Vec<BranchOutline<'a>>) -> Result<()> {
+        let Self {
+            attention,
+            cross,
+            feed_forward,
+        } = self;
+        branches.push(attention.outline(Inner::SelfAttention)?);
+        if let Some(cross) = cross {
+            branches.push(cross.outline(Inner::CrossAttention)?);
+        }
+        branches.push(feed_forward.outline()?);
+        Ok(())
     }
 
     /// Number of the block over all stacks.
@@ -162,6 +178,16 @@ impl AttentionLayer {
         self.junction.join(&branch, pass)
     }
 
+    fn outline<'a>(&'a self, inner: fn(&'a MultiHead) -> Inner<'a>) -> Result<BranchOutline<'a>> {
+        self.attention.check_outline()?;
+        Ok(BranchOutline {
+            norm: &self.norm,
+            order: NormOrder::Before,
+            inner: inner(&self.attention),
+            junction: &self.junction,
+        })
+    }
+
     fn visit_sites(&mut self, visit: &mut SiteVisitor<'_>) -> Result<()> {
         self.attention.visit_sites(visit)?;
         visit_ends(&self.place, &mut self.norm, &mut self.junction, visit)
@@ -232,6 +258,23 @@ impl FeedForward {
             norm: None,
         };
         self.junction.join(&branch, pass)
+    }
+
+    fn outline(&self) -> Result<BranchOutline<'_>> {
+        let what = "a module on the intermediate";
+        free(&self.intermediate, &self.place.path, what)?;
+        Ok(BranchOutline {
+            norm: &self.norm,
+            order: NormOrder::Before,
+            inner: Inner::FeedForward {
+                inward: &self.inward,
+                gated: self.gated.as_ref(),
+                outward: &self.outward,
+                non_linearity: self.non_linearity,
+                dropout: Some(&self.outward.path),
+            },
+            junction: &self.junction,
+        })
     }
 
     fn visit_sites(&mut self, visit: &mut SiteVisitor<'_>) -> Result<()> {

@@ -19,12 +19,14 @@ use candle_core::{DType, Device, Tensor};
 pub use candle_transformers::models::t5::Config;
 
 use super::loader::Loader;
+use super::outline::Outline;
 use super::site::{Backbone, SiteVisitor, Stack as StackKind, WeightVisitor};
 use super::{Linear, Pass, Weight};
 use crate::Result;
 use crate::data::Packed;
 use crate::ops::linear::{cast, frozen_linear, linear};
 use crate::ops::{Segments, index};
+pub use relative::RelativeBias;
 use stack::Stack;
 
 /// An encoder-decoder.
@@ -102,6 +104,25 @@ impl T5 {
         self.logits(&hidden, pass)
     }
 
+    /// The model laid open.
+    ///
+    /// # Errors
+    /// Fails if a module is installed that an outline has no place for.
+    pub fn outline(&self) -> Result<Outline<'_>> {
+        Ok(Outline::EncoderDecoder {
+            shared: &self.shared,
+            encoder: self.encoder.outline()?,
+            decoder: self.decoder.outline()?,
+            head: self.head.as_ref(),
+            scale: self.tied_scale(),
+        })
+    }
+
+    /// What hidden states are multiplied by before a tied output layer.
+    fn tied_scale(&self) -> f64 {
+        (self.config.d_model as f64).powf(-0.5)
+    }
+
     /// The id that every target sequence starts from.
     #[must_use]
     pub fn start_id(&self) -> u32 {
@@ -109,7 +130,9 @@ impl T5 {
         index(start.unwrap_or(self.config.pad_token_id))
     }
 
-    fn shift_right(&self, target: &Packed) -> Vec<u32> {
+    /// The decoder's input: each target sequence one place later.
+    #[must_use]
+    pub fn shift_right(&self, target: &Packed) -> Vec<u32> {
         let mut ids = Vec::with_capacity(target.tokens());
         for window in target.offsets.windows(2) {
             ids.push(self.start_id());
@@ -131,7 +154,7 @@ impl T5 {
         if let Some(head) = &self.head {
             return head.forward(hidden, pass);
         }
-        let hidden = (hidden * (self.config.d_model as f64).powf(-0.5))?;
+        let hidden = (hidden * self.tied_scale())?;
         match &self.shared {
             Weight::Frozen(table) => frozen_linear(&hidden, table),
             other => linear(&hidden, &other.tensor()?),

@@ -15,8 +15,8 @@ pub(super) enum Direction {
 }
 
 /// The learnt table of one stack.
-#[derive(Debug)]
-pub(super) struct RelativeBias {
+#[derive(Debug, Clone)]
+pub struct RelativeBias {
     pub(super) path: String,
     pub(super) table: Weight, // [buckets, h]
     buckets: usize,
@@ -43,9 +43,8 @@ impl RelativeBias {
         dtype: DType,
         device: &Device,
     ) -> Result<Tensor> {
-        let (count, from) = (queries.len(), queries.start);
-        let bucket = |at: usize| index(self.bucket(at % keys, from + at / keys));
-        let buckets: Vec<u32> = (0..count * keys).map(bucket).collect();
+        let count = queries.len();
+        let buckets = self.buckets(queries, keys);
         let rows = self
             .table
             .tensor()?
@@ -55,6 +54,26 @@ impl RelativeBias {
             .reshape((1, count, keys, heads))?
             .permute((0, 3, 1, 2))?;
         Ok(bias.contiguous()?.to_dtype(dtype)?)
+    }
+
+    /// The buckets of keys at `0..keys` as seen from queries at some positions, `[q · k]`.
+    #[must_use]
+    pub fn buckets(&self, queries: std::ops::Range<usize>, keys: usize) -> Vec<u32> {
+        let (count, from) = (queries.len(), queries.start);
+        let bucket = |at: usize| index(self.bucket(at % keys, from + at / keys));
+        (0..count * keys).map(bucket).collect()
+    }
+
+    /// The learnt table, `[buckets, h]`.
+    #[must_use]
+    pub fn table(&self) -> &Weight {
+        &self.table
+    }
+
+    /// Whether queries may not look at later keys.
+    #[must_use]
+    pub fn is_causal(&self) -> bool {
+        self.direction == Direction::Past
     }
 
     /// The bucket of a key as seen from a query, as `transformers` computes it: in `f32`,

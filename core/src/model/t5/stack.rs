@@ -4,6 +4,7 @@ use candle_core::Tensor;
 
 use super::super::attention::{Memory, PaddedMemory, Rows, causal_mask};
 use super::super::loader::Loader;
+use super::super::outline::{StackOutline, free};
 use super::super::site::{
     Branch, EmbeddingModule, Site, SiteSlot, SiteVisitor, Slot, Stack as StackKind, WeightVisitor,
 };
@@ -178,6 +179,20 @@ impl Stack {
             hidden = block.feed_forward.forward(&hidden, pass)?;
         }
         self.finish(&hidden, pass)
+    }
+
+    pub(super) fn outline(&self) -> Result<StackOutline<'_>> {
+        free(&self.embedding, self.name, "a prompt")?;
+        let mut branches = Vec::new();
+        for block in &self.blocks {
+            block.outline(&mut branches)?;
+        }
+        Ok(StackOutline {
+            dropout: self.name,
+            branches,
+            relative: Some(&self.relative),
+            last: Some(&self.norm),
+        })
     }
 
     fn finish(&self, hidden: &Tensor, pass: &Pass) -> Result<Tensor> {

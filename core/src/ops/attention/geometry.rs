@@ -6,15 +6,59 @@ use crate::ops::Segments;
 use crate::ops::cpu::{Matrix, MatrixMut};
 use crate::random::Key;
 
+/// Columns of rows: how wide the rows are, and where the columns start.
+#[derive(Debug, Clone, Copy)]
+struct Columns {
+    stride: usize,
+    first: usize,
+}
+
+/// Where queries, keys and values, each h·e wide, stand in their rows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arrangement {
+    queries: Columns,
+    keys: Columns,
+    values: Columns,
+    joint: bool,
+}
+
+impl Arrangement {
+    /// Queries in rows of their own, keys and values side by side in others.
+    pub(crate) fn apart(width: usize) -> Self {
+        let columns = |stride, first| Columns { stride, first };
+        Self {
+            queries: columns(width, 0),
+            keys: columns(2 * width, 0),
+            values: columns(2 * width, width),
+            joint: false,
+        }
+    }
+
+    /// Queries, keys and values side by side in the same rows.
+    pub(crate) fn joint(width: usize) -> Self {
+        let columns = |first| Columns {
+            stride: 3 * width,
+            first,
+        };
+        Self {
+            queries: columns(0),
+            keys: columns(width),
+            values: columns(2 * width),
+            joint: true,
+        }
+    }
+}
+
 /// The shape of a packed attention.
 #[derive(Debug, Clone)]
-pub(super) struct Geometry {
+pub(crate) struct Geometry {
     pub(super) heads: usize,
     /// Factor α of the scores.
     pub(super) scale: f64,
     /// Rate and mask of the dropout on probabilities.
     pub(super) dropout: Option<(f64, Key)>,
-    width: usize,            // h·e
+    width: usize, // h·e
+    arrangement: Arrangement,
     queries: Vec<usize>,     // [b + 1]: where each sequence's queries start
     keys: Vec<usize>,        // [b + 1]
     scores: Vec<usize>,      // [b + 1]: where each sequence's scores start, heads in turn
@@ -31,14 +75,16 @@ pub(super) struct Problem {
     first: (usize, usize), // query and key
     width: usize,          // h·e
     head_width: usize,     // e
+    arrangement: Arrangement,
 }
 
 impl Geometry {
-    /// Lays out attention with rows of `width` = h·e from one packed batch to another.
-    pub(super) fn new(
+    /// Lays out attention with heads of altogether `width` = h·e from one packed batch to
+    /// another.
+    pub(crate) fn new(
         (width, heads): (usize, usize),
-        scale: f64,
-        dropout: Option<(f64, Key)>,
+        arrangement: Arrangement,
+        (scale, dropout): (f64, Option<(f64, Key)>),
         (queries, keys): (&Segments, &Segments),
     ) -> Self {
         let lengths =
@@ -55,6 +101,7 @@ impl Geometry {
             scale,
             dropout,
             width,
+            arrangement,
             queries: queries.offsets().to_vec(),
             keys: keys.offsets().to_vec(),
             scores,
@@ -67,7 +114,7 @@ impl Geometry {
     }
 
     /// Number of scores of all sequences and heads.
-    pub(super) fn scores(&self) -> usize {
+    pub(crate) fn scores(&self) -> usize {
         self.scores[self.batch()]
     }
 
@@ -81,6 +128,7 @@ impl Geometry {
             first: (q[0], k[0]),
             width: self.width,
             head_width: self.width / self.heads,
+            arrangement: self.arrangement,
         }
     }
 
@@ -106,13 +154,55 @@ impl Geometry {
     }
 
     /// The rows `[q, h·e]` of each sequence.
-    pub(super) fn split_queries<'a, T>(&self, all: &'a mut [T]) -> Vec<&'a mut [T]> {
+    pub(super) fn split_output<'a, T>(&self, all: &'a mut [T]) -> Vec<&'a mut [T]> {
         split(&self.queries, self.width, all)
     }
 
-    /// The rows `[k, 2·h·e]` of each sequence.
-    pub(super) fn split_keys<'a, T>(&self, all: &'a mut [T]) -> Vec<&'a mut [T]> {
-        split(&self.keys, 2 * self.width, all)
+    /// The rows of each sequence's gradients.
+    ///
+    /// # Panics
+    /// If the rows are not as the attention is arranged.
+    pub(super) fn split_gradients<'a, T>(&self, all: Gradients<'a, T>) -> Vec<Gradients<'a, T>> {
+        match all {
+            Gradients::Joint(rows) => {
+                assert!(self.arrangement.joint, "queries have rows of their own");
+                let rows = split(&self.queries, self.arrangement.queries.stride, rows);
+                rows.into_iter().map(Gradients::Joint).collect()
+            }
+            Gradients::Apart(queries, memory) => {
+                assert!(!self.arrangement.joint, "queries share rows with keys");
+                let queries = split(&self.queries, self.arrangement.queries.stride, queries);
+                let memory = split(&self.keys, self.arrangement.keys.stride, memory);
+                let both = queries.into_iter().zip(memory);
+                both.map(|(q, kv)| Gradients::Apart(q, kv)).collect()
+            }
+        }
+    }
+}
+
+/// Rows that the gradients of queries, keys and values are written to.
+#[derive(Debug)]
+pub(crate) enum Gradients<'a, T> {
+    /// Those of the queries, and those of keys and values side by side.
+    Apart(&'a mut [T], &'a mut [T]),
+    /// All three side by side.
+    Joint(&'a mut [T]),
+}
+
+impl<T> Gradients<'_, T> {
+    pub(super) fn q(&mut self, problem: &Problem) -> MatrixMut<'_, T> {
+        let (Self::Apart(rows, _) | Self::Joint(rows)) = self;
+        problem.columns_of(rows, problem.queries, problem.arrangement.queries)
+    }
+
+    pub(super) fn k(&mut self, problem: &Problem) -> MatrixMut<'_, T> {
+        let (Self::Apart(_, rows) | Self::Joint(rows)) = self;
+        problem.columns_of(rows, problem.keys, problem.arrangement.keys)
+    }
+
+    pub(super) fn v(&mut self, problem: &Problem) -> MatrixMut<'_, T> {
+        let (Self::Apart(_, rows) | Self::Joint(rows)) = self;
+        problem.columns_of(rows, problem.keys, problem.arrangement.values)
     }
 }
 
@@ -132,69 +222,58 @@ impl Problem {
         self.queries * self.keys
     }
 
-    /// Its part of all rows `[q tokens, h·e]`: `[q, e]`.
+    /// Its queries of all rows: `[q, e]`.
     pub(super) fn q<'a, T>(&self, all: &'a [T]) -> Matrix<'a, T> {
-        let start = self.first.0 * self.width + self.column();
-        Matrix::new(
-            tail(all, start),
-            (self.queries, self.head_width),
-            self.width,
-        )
+        self.columns(all, (self.first.0, self.queries), self.arrangement.queries)
     }
 
-    /// Its keys of all rows `[k tokens, 2·h·e]`: `[k, e]`.
+    /// Its keys of all rows: `[k, e]`.
     pub(super) fn k<'a, T>(&self, all: &'a [T]) -> Matrix<'a, T> {
-        let start = self.first.1 * 2 * self.width + self.column();
-        Matrix::new(
-            tail(all, start),
-            (self.keys, self.head_width),
-            2 * self.width,
-        )
+        self.columns(all, (self.first.1, self.keys), self.arrangement.keys)
     }
 
-    /// Its values of all rows `[k tokens, 2·h·e]`: `[k, e]`.
+    /// Its values of all rows: `[k, e]`.
     pub(super) fn v<'a, T>(&self, all: &'a [T]) -> Matrix<'a, T> {
-        let start = self.first.1 * 2 * self.width + self.width + self.column();
-        Matrix::new(
-            tail(all, start),
-            (self.keys, self.head_width),
-            2 * self.width,
-        )
+        self.columns(all, (self.first.1, self.keys), self.arrangement.values)
     }
 
-    /// Its part of its sequence's rows `[q, h·e]`.
-    pub(super) fn head_of<'a, T>(&self, rows: &'a mut [T]) -> MatrixMut<'a, T> {
-        let shape = (self.queries, self.head_width);
-        MatrixMut::new(tail_mut(rows, self.column()), shape, self.width)
+    /// Its part of all output rows `[q tokens, h·e]`: `[q, e]`.
+    pub(super) fn o<'a, T>(&self, all: &'a [T]) -> Matrix<'a, T> {
+        self.columns(all, (self.first.0, self.queries), self.output())
     }
 
-    /// Its keys of its sequence's rows `[k, 2·h·e]`.
-    pub(super) fn k_of<'a, T>(&self, rows: &'a mut [T]) -> MatrixMut<'a, T> {
-        let shape = (self.keys, self.head_width);
-        MatrixMut::new(tail_mut(rows, self.column()), shape, 2 * self.width)
+    /// Its part of its sequence's output rows `[q, h·e]`.
+    pub(super) fn o_of<'a, T>(&self, rows: &'a mut [T]) -> MatrixMut<'a, T> {
+        self.columns_of(rows, self.queries, self.output())
     }
 
-    /// Its values of its sequence's rows `[k, 2·h·e]`.
-    pub(super) fn v_of<'a, T>(&self, rows: &'a mut [T]) -> MatrixMut<'a, T> {
-        let shape = (self.keys, self.head_width);
-        MatrixMut::new(
-            tail_mut(rows, self.width + self.column()),
-            shape,
-            2 * self.width,
-        )
+    fn output(&self) -> Columns {
+        Columns {
+            stride: self.width,
+            first: 0,
+        }
     }
 
-    fn column(&self) -> usize {
-        self.head * self.head_width
+    fn columns<'a, T>(
+        &self,
+        all: &'a [T],
+        (row, rows): (usize, usize),
+        columns: Columns,
+    ) -> Matrix<'a, T> {
+        let start = row * columns.stride + columns.first + self.head * self.head_width;
+        // Nothing where an empty sequence ends the slice.
+        let part = &all[start.min(all.len())..];
+        Matrix::new(part, (rows, self.head_width), columns.stride)
     }
-}
 
-/// What follows `start`; nothing where an empty sequence ends the slice.
-fn tail<T>(all: &[T], start: usize) -> &[T] {
-    &all[start.min(all.len())..]
-}
-
-fn tail_mut<T>(all: &mut [T], start: usize) -> &mut [T] {
-    let start = start.min(all.len());
-    &mut all[start..]
+    fn columns_of<'a, T>(
+        &self,
+        own: &'a mut [T],
+        rows: usize,
+        columns: Columns,
+    ) -> MatrixMut<'a, T> {
+        let start = (columns.first + self.head * self.head_width).min(own.len());
+        let part = &mut own[start..];
+        MatrixMut::new(part, (rows, self.head_width), columns.stride)
+    }
 }

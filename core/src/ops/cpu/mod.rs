@@ -8,16 +8,16 @@ mod product;
 mod real;
 mod view;
 
-pub(super) use product::{Matrix, MatrixMut, product};
-pub(super) use real::Real;
-pub(super) use view::{View, contiguous};
+pub(crate) use product::{Matrix, MatrixMut, Write, product, wide_product};
+pub(crate) use real::Real;
+pub(crate) use view::{View, contiguous};
 
 /// Rows that a thread takes at a time. Sums over rows are made block by block, so they do
 /// not depend on the number of threads.
-pub(super) const ROWS: usize = 32;
+pub(crate) const ROWS: usize = 32;
 
 /// Elements that a thread takes at a time in loops without rows.
-pub(super) const ELEMENTS: usize = 8192;
+pub(crate) const ELEMENTS: usize = 8192;
 
 /// Number of partial sums; a multiple of every vector's width.
 const LANES: usize = 16;
@@ -25,13 +25,13 @@ const LANES: usize = 16;
 /// Runs `work` with the widest vectors that the processor has. Loops in it are compiled
 /// for them, as far as they are inlined.
 #[inline]
-pub(super) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
+pub(crate) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(work)
 }
 
 /// Σ f(aᵢ, bᵢ), in an order that depends on the length only.
 #[inline(always)]
-pub(super) fn sum2<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
+pub(crate) fn sum2<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
     let mut lanes = [T::zero(); LANES];
     let (a_whole, b_whole) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
     let (a_rest, b_rest) = (a_whole.remainder(), b_whole.remainder());
@@ -48,7 +48,7 @@ pub(super) fn sum2<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
 
 /// Σ f(aᵢ, bᵢ, cᵢ), in an order that depends on the length only.
 #[inline(always)]
-pub(super) fn sum3<T: Real>(a: &[T], b: &[T], c: &[T], f: impl Fn(T, T, T) -> T) -> T {
+pub(crate) fn sum3<T: Real>(a: &[T], b: &[T], c: &[T], f: impl Fn(T, T, T) -> T) -> T {
     let mut lanes = [T::zero(); LANES];
     let whole = a.len() / LANES * LANES;
     let blocks = a.chunks_exact(LANES).zip(b.chunks_exact(LANES));
@@ -79,7 +79,7 @@ fn fold<T: Real>(mut lanes: [T; LANES]) -> T {
 
 /// The largest of some numbers; −∞ of none.
 #[inline(always)]
-pub(super) fn largest<T: Real>(x: &[T]) -> T {
+pub(crate) fn largest<T: Real>(x: &[T]) -> T {
     let mut lanes = [T::NEG_INFINITY; LANES];
     let whole = x.chunks_exact(LANES);
     let rest = whole.remainder();

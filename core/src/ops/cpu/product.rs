@@ -1,10 +1,13 @@
 //! Products of matrices that lie inside slices: the one place that calls the GEMM library.
+//!
+//! `gemm` picks AVX-512, AVX2 or NEON code when the program runs. Another library, such as
+//! Accelerate, would take its place in [`multiply`] and nowhere else.
 
 use super::Real;
 
 /// A matrix inside a slice.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::ops) struct Matrix<'a, T> {
+pub(crate) struct Matrix<'a, T> {
     data: &'a [T],
     rows: usize,
     columns: usize,
@@ -14,7 +17,7 @@ pub(in crate::ops) struct Matrix<'a, T> {
 
 /// Rows inside a slice that is written to.
 #[derive(Debug)]
-pub(in crate::ops) struct MatrixMut<'a, T> {
+pub(crate) struct MatrixMut<'a, T> {
     data: &'a mut [T],
     rows: usize,
     columns: usize,
@@ -26,11 +29,7 @@ impl<'a, T> Matrix<'a, T> {
     ///
     /// # Panics
     /// If the slice is too short.
-    pub(in crate::ops) fn new(
-        data: &'a [T],
-        (rows, columns): (usize, usize),
-        stride: usize,
-    ) -> Self {
+    pub(crate) fn new(data: &'a [T], (rows, columns): (usize, usize), stride: usize) -> Self {
         assert!(
             reach(rows, columns, stride) <= data.len(),
             "the matrix lies inside the slice"
@@ -45,7 +44,7 @@ impl<'a, T> Matrix<'a, T> {
     }
 
     /// The transposed matrix.
-    pub(in crate::ops) fn t(self) -> Self {
+    pub(crate) fn t(self) -> Self {
         Self {
             rows: self.columns,
             columns: self.rows,
@@ -61,11 +60,7 @@ impl<'a, T> MatrixMut<'a, T> {
     ///
     /// # Panics
     /// If the slice is too short, or rows overlap.
-    pub(in crate::ops) fn new(
-        data: &'a mut [T],
-        (rows, columns): (usize, usize),
-        stride: usize,
-    ) -> Self {
+    pub(crate) fn new(data: &'a mut [T], (rows, columns): (usize, usize), stride: usize) -> Self {
         assert!(
             reach(rows, columns, stride) <= data.len(),
             "the matrix lies inside the slice"
@@ -88,15 +83,56 @@ fn reach(rows: usize, columns: usize, stride: usize) -> usize {
     (rows - 1) * stride + columns
 }
 
+/// What a product does with what stood in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Write {
+    /// It is overwritten, whatever it was.
+    Replace,
+    /// It is added to.
+    Add,
+}
+
 /// `c ← α · a b`, on the calling thread.
 ///
 /// # Panics
 /// If the shapes do not fit together.
-pub(in crate::ops) fn product<T: Real>(
+pub(crate) fn product<T: Real>(
     alpha: T,
     a: Matrix<'_, T>,
     b: Matrix<'_, T>,
     c: &mut MatrixMut<'_, T>,
+) {
+    multiply(alpha, a, b, c, Write::Replace, gemm::Parallelism::None);
+}
+
+/// `c ← α · a b` or `c ← c + α · a b`, on all threads of the pool that it is called in. The
+/// result does not depend on their number.
+///
+/// # Panics
+/// If the shapes do not fit together.
+pub(crate) fn wide_product<T: Real>(
+    alpha: T,
+    a: Matrix<'_, T>,
+    b: Matrix<'_, T>,
+    c: &mut MatrixMut<'_, T>,
+    write: Write,
+) {
+    let threads = rayon::current_num_threads();
+    let parallelism = if threads > 1 {
+        gemm::Parallelism::Rayon(threads)
+    } else {
+        gemm::Parallelism::None
+    };
+    multiply(alpha, a, b, c, write, parallelism);
+}
+
+fn multiply<T: Real>(
+    alpha: T,
+    a: Matrix<'_, T>,
+    b: Matrix<'_, T>,
+    c: &mut MatrixMut<'_, T>,
+    write: Write,
+    parallelism: gemm::Parallelism,
 ) {
     assert!(a.columns == b.rows, "inner sizes agree");
     assert!(
@@ -108,6 +144,7 @@ pub(in crate::ops) fn product<T: Real>(
         reason = "no slice is longer than isize::MAX"
     )]
     let stride = |stride: usize| stride as isize;
+    let add = write == Write::Add;
     #[expect(unsafe_code, reason = "the GEMM library takes pointers")]
     // SAFETY: the constructors checked that every element that the sizes and strides reach
     // lies inside its slice; `c` is borrowed mutably, so it overlaps neither `a` nor `b`.
@@ -119,19 +156,19 @@ pub(in crate::ops) fn product<T: Real>(
             c.data.as_mut_ptr(),
             1,
             stride(c.row_stride),
-            false,
+            add,
             a.data.as_ptr(),
             stride(a.column_stride),
             stride(a.row_stride),
             b.data.as_ptr(),
             stride(b.column_stride),
             stride(b.row_stride),
-            T::zero(),
+            if add { T::one() } else { T::zero() },
             alpha,
             false,
             false,
             false,
-            gemm::Parallelism::None,
+            parallelism,
         );
     }
 }

@@ -6,13 +6,15 @@ use candle_core::WithDType;
 
 /// A number format that one-pass forms compute in: `f32`, whose functions turn into vector
 /// code, or `f64`, whose are those of the standard library.
-pub(in crate::ops) trait Real: WithDType + Neg<Output = Self> {
+pub(crate) trait Real: WithDType + Neg<Output = Self> {
     const NEG_INFINITY: Self;
 
     /// eˣ
     fn exp(self) -> Self;
     /// The error function.
     fn erf(self) -> Self;
+    /// The hyperbolic tangent.
+    fn tanh(self) -> Self;
     /// √x
     fn sqrt(self) -> Self;
     /// The natural logarithm.
@@ -57,9 +59,44 @@ impl Real for f32 {
         if self > 88.3 { f32::INFINITY } else { value }
     }
 
+    /// x · N(x²) / D(x²), both of degree 5, on |x| < 3.95, beyond which it is ±1 to the last
+    /// place: fitted by least squares on Chebyshev nodes, weighted towards the largest
+    /// relative error, which is 3.8e-7 with all roundings.
     #[inline(always)]
     fn erf(self) -> Self {
-        libm::erff(self)
+        const END: f32 = 3.95;
+        const NUMERATOR: [f32; 6] = [
+            1.128_379_1,
+            0.191_546_02,
+            0.052_874_874,
+            0.003_807_974_7,
+            0.000_284_683_05,
+            2.025_935_8e-6,
+        ];
+        const DENOMINATOR: [f32; 6] = [
+            1.0,
+            0.503_085_9,
+            0.114_557_85,
+            0.015_054_718,
+            0.001_170_679_5,
+            3.783_184e-5,
+        ];
+        // Written so that NaN stays NaN.
+        let x = if self > END { END } else { self };
+        let x = if x < -END { -END } else { x };
+        let square = x * x;
+        let series = |factors: [f32; 6]| {
+            let [a, b, c, d, e, f] = factors;
+            ((((f * square + e) * square + d) * square + c) * square + b) * square + a
+        };
+        let value = x * series(NUMERATOR) / series(DENOMINATOR);
+        let value = if value > 1.0 { 1.0 } else { value };
+        if value < -1.0 { -1.0 } else { value }
+    }
+
+    #[inline(always)]
+    fn tanh(self) -> Self {
+        f32::tanh(self)
     }
 
     #[inline(always)]
@@ -92,6 +129,11 @@ impl Real for f64 {
     }
 
     #[inline(always)]
+    fn tanh(self) -> Self {
+        f64::tanh(self)
+    }
+
+    #[inline(always)]
     fn sqrt(self) -> Self {
         f64::sqrt(self)
     }
@@ -121,6 +163,21 @@ mod tests {
                 "exp({x}): {found} against {exact}"
             );
         }
+    }
+
+    #[test]
+    fn the_error_function_is_good_to_six_digits() {
+        for at in -60_000..60_000 {
+            let x = at as f32 * 1e-4;
+            let (found, exact) = (f64::from(Real::erf(x)), libm::erf(f64::from(x)));
+            assert!(
+                (found - exact).abs() <= 4e-7 * exact.abs(),
+                "erf({x}): {found} against {exact}"
+            );
+        }
+        assert!(Real::erf(f32::NAN).is_nan());
+        assert_eq!(Real::erf(f32::INFINITY).to_bits(), 1f32.to_bits());
+        assert_eq!(Real::erf(f32::NEG_INFINITY).to_bits(), (-1f32).to_bits());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use candle_core::{Layout, Storage, Tensor, bail};
 use super::Real;
 
 /// The elements of a tensor, in row-major order.
-pub(in crate::ops) struct View<'a, T> {
+pub(crate) struct View<'a, T> {
     storage: Box<dyn Deref<Target = Storage> + 'a>,
     range: Range<usize>,
     format: PhantomData<T>,
@@ -16,7 +16,7 @@ pub(in crate::ops) struct View<'a, T> {
 
 impl<'a, T: Real> View<'a, T> {
     /// Borrows a contiguous CPU tensor of this number format.
-    pub(in crate::ops) fn of(tensor: &'a Tensor) -> candle_core::Result<Self> {
+    pub(crate) fn of(tensor: &'a Tensor) -> candle_core::Result<Self> {
         let (storage, layout) = tensor.storage_and_layout();
         let range = contiguous(layout)?;
         let Storage::Cpu(cpu) = &*storage else {
@@ -45,7 +45,7 @@ impl<T: Real> Deref for View<'_, T> {
 }
 
 /// Where a contiguous tensor lies in its storage.
-pub(in crate::ops) fn contiguous(layout: &Layout) -> candle_core::Result<Range<usize>> {
+pub(crate) fn contiguous(layout: &Layout) -> candle_core::Result<Range<usize>> {
     match layout.contiguous_offsets() {
         Some((start, end)) => Ok(start..end),
         None => bail!("expected a contiguous tensor"),

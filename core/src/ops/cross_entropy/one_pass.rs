@@ -80,6 +80,33 @@ impl CrossEntropy {
     }
 }
 
+/// Turns logits `[rows, classes]` into the gradient of `share · Σ loss`, and returns `Σ loss`.
+pub(crate) fn into_gradient<T: Real>(logits: &mut [T], classes: &[u32], share: T) -> T {
+    let width = logits.len() / classes.len().max(1);
+    let rows = logits.par_chunks_mut(width.max(1)).zip(classes);
+    let losses: Vec<T> = rows
+        .with_min_len(4)
+        .map(|(logits, &class)| {
+            let class = class as usize;
+            let loss = vectorised(
+                #[inline(always)]
+                || {
+                    let top = largest(logits);
+                    let chosen = logits[class] - top;
+                    logits.iter_mut().for_each(|z| *z = (*z - top).exp());
+                    let sum = sum2(logits, logits, |power, _| power);
+                    let factor = share / sum;
+                    logits.iter_mut().for_each(|power| *power *= factor);
+                    sum.ln() - chosen
+                },
+            );
+            logits[class] -= share;
+            loss
+        })
+        .collect();
+    losses.into_iter().fold(T::zero(), |sum, loss| sum + loss)
+}
+
 impl CustomOp1 for CrossEntropy {
     fn name(&self) -> &'static str {
         "cross-entropy"

@@ -15,7 +15,7 @@
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use crate::ops::cpu::{ROWS, Real, View, contiguous, sum2, sum3, vectorised};
+use crate::ops::cpu::{ROWS, Real, View, Write, contiguous, sum2, sum3, vectorised};
 
 /// Whether the one-pass form can take activations and a parameter.
 pub(super) fn fits(x: &Tensor, parameter: &Tensor) -> bool {
@@ -41,8 +41,8 @@ struct Moments<T> {
 }
 
 /// Which moments a norm takes out.
-#[derive(Clone, Copy)]
-enum Form {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
     RootMeanSquare,
     Full,
 }
@@ -62,9 +62,16 @@ impl Form {
         }
     }
 
-    fn forward<T: Real>(self, x: &[T], weight: &[T], bias: Option<&[T]>, epsilon: T) -> Vec<T> {
+    /// Norms rows `x` into `y`.
+    pub(crate) fn forward<T: Real>(
+        self,
+        x: &[T],
+        weight: &[T],
+        bias: Option<&[T]>,
+        epsilon: T,
+        y: &mut [T],
+    ) {
         let width = weight.len();
-        let mut y = vec![T::zero(); x.len()];
         let blocks = y
             .par_chunks_mut(ROWS * width)
             .zip(x.par_chunks(ROWS * width));
@@ -86,17 +93,17 @@ impl Form {
                 },
             );
         });
-        y
     }
 
-    /// The gradients of `x`, `w` and `b`.
-    fn backward<T: Real>(
+    /// The gradients: of `x` into `dx`, as `write` says, and those of `w` and `b`.
+    pub(crate) fn backward<T: Real>(
         self,
         (x, weight, dy): (&[T], &[T], &[T]),
         epsilon: T,
-    ) -> (Vec<T>, Vec<T>, Vec<T>) {
+        dx: &mut [T],
+        write: Write,
+    ) -> (Vec<T>, Vec<T>) {
         let width = weight.len();
-        let mut dx = vec![T::zero(); x.len()];
         let blocks = dx
             .par_chunks_mut(ROWS * width)
             .zip(x.par_chunks(ROWS * width));
@@ -104,9 +111,13 @@ impl Form {
             .zip(dy.par_chunks(ROWS * width))
             .map(|((dx, x), dy)| {
                 let mut sums = (vec![T::zero(); width], vec![T::zero(); width]);
+                let kept = match write {
+                    Write::Replace => T::zero(),
+                    Write::Add => T::one(),
+                };
                 vectorised(
                     #[inline(always)]
-                    || self.backward_rows(dx, (x, weight, dy), epsilon, &mut sums),
+                    || self.backward_rows((dx, kept), (x, weight, dy), epsilon, &mut sums),
                 );
                 sums
             })
@@ -119,13 +130,13 @@ impl Form {
                     .for_each(|(sum, part)| *sum += part);
             }
         }
-        (dx, total.0, total.1)
+        total
     }
 
     #[inline(always)]
     fn backward_rows<T: Real>(
         self,
-        dx: &mut [T],
+        (dx, kept): (&mut [T], T),
         (x, weight, dy): (&[T], &[T], &[T]),
         epsilon: T,
         (dw, db): &mut (Vec<T>, Vec<T>),
@@ -141,7 +152,9 @@ impl Form {
                 Self::Full => share * sum2(weight, dy, |w, dy| w * dy),
             };
             for (((dx, &x), &w), &dy) in dx.iter_mut().zip(x).zip(weight).zip(dy) {
-                *dx = (w * dy - level - (x - mean) * inverse * along) * inverse;
+                let own = (w * dy - level - (x - mean) * inverse * along) * inverse;
+                // What stands there may be anything where it is not to be kept.
+                *dx = if kept == T::zero() { own } else { *dx + own };
             }
             for ((dw, &x), &dy) in dw.iter_mut().zip(x).zip(dy) {
                 *dw += (x - mean) * inverse * dy;
@@ -150,6 +163,13 @@ impl Form {
                 *db += dy;
             }
         }
+    }
+
+    /// A normed copy of rows.
+    fn normed<T: Real>(self, x: &[T], weight: &[T], bias: Option<&[T]>, epsilon: f64) -> Vec<T> {
+        let mut y = vec![T::zero(); x.len()];
+        self.forward(x, weight, bias, T::from_f64(epsilon), &mut y);
+        y
     }
 
     /// The gradients as tensors; those of `w` and `b` together where both are asked for.
@@ -161,7 +181,9 @@ impl Form {
         let dy = dy.contiguous()?;
         let given = (View::of(x)?, View::of(weight)?, View::of(&dy)?);
         let slices: (&[T], &[T], &[T]) = (&given.0, &given.1, &given.2);
-        let (dx, dw, db) = self.backward(slices, T::from_f64(epsilon));
+        let mut dx = vec![T::zero(); slices.0.len()];
+        let epsilon = T::from_f64(epsilon);
+        let (dw, db) = self.backward(slices, epsilon, &mut dx, Write::Replace);
         let device = x.device();
         Ok([
             Tensor::from_vec(dx, x.shape(), device)?,
@@ -187,11 +209,10 @@ impl CustomOp2 for RmsNorm {
         let form = Form::RootMeanSquare;
         let y = match (x, weight) {
             (CpuStorage::F32(x), CpuStorage::F32(w)) => {
-                let epsilon = <f32 as candle_core::WithDType>::from_f64(self.epsilon);
-                CpuStorage::F32(form.forward(&x[rows], &w[row], None, epsilon))
+                CpuStorage::F32(form.normed(&x[rows], &w[row], None, self.epsilon))
             }
             (CpuStorage::F64(x), CpuStorage::F64(w)) => {
-                CpuStorage::F64(form.forward(&x[rows], &w[row], None, self.epsilon))
+                CpuStorage::F64(form.normed(&x[rows], &w[row], None, self.epsilon))
             }
             _ => bail!("rms-norm: unsupported number format"),
         };
@@ -236,11 +257,10 @@ impl CustomOp3 for LayerNorm {
         let form = Form::Full;
         let y = match (x, weight, bias) {
             (CpuStorage::F32(x), CpuStorage::F32(w), CpuStorage::F32(b)) => {
-                let epsilon = <f32 as candle_core::WithDType>::from_f64(self.epsilon);
-                CpuStorage::F32(form.forward(&x[rows], &w[row], Some(&b[shift]), epsilon))
+                CpuStorage::F32(form.normed(&x[rows], &w[row], Some(&b[shift]), self.epsilon))
             }
             (CpuStorage::F64(x), CpuStorage::F64(w), CpuStorage::F64(b)) => {
-                CpuStorage::F64(form.forward(&x[rows], &w[row], Some(&b[shift]), self.epsilon))
+                CpuStorage::F64(form.normed(&x[rows], &w[row], Some(&b[shift]), self.epsilon))
             }
             _ => bail!("layer-norm: unsupported number format"),
         };

@@ -85,6 +85,7 @@ impl Bench {
             version: "0.1.0".to_owned(),
             device: "cpu".to_owned(),
             features: Vec::new(),
+            step_form: None,
             total_steps: 200,
             groups: Vec::new(),
             trainable: 14_320,

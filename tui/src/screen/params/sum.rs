@@ -136,6 +136,7 @@ mod tests {
             version: String::new(),
             device: String::new(),
             features: Vec::new(),
+            step_form: None,
             total_steps: 1,
             groups: groups.iter().map(group).collect(),
             trainable: 161_728,

@@ -38,6 +38,7 @@ fn sum_and_methods_are_exported_as_tables() {
         version: String::new(),
         device: String::new(),
         features: Vec::new(),
+        step_form: None,
         total_steps: 1,
         groups: vec![group],
         trainable: 64,

@@ -17,6 +17,7 @@ fn among_runs() -> Bench {
         version: "0.1.0".to_owned(),
         device: "cpu".to_owned(),
         features: Vec::new(),
+        step_form: None,
         total_steps: 200,
         groups: vec![
             group("fast weights", "48 · 2 · (768 + 24)", 76_032),

@@ -1,0 +1,131 @@
+//! Arithmetic of a training step, counted from the shapes.
+//!
+//! Counted are the matrix products that the mathematics asks for: each weight once in the
+//! forward pass, once for the gradient of its input and, where it is trained, once for its
+//! own; attention's two products forward and four backward, on the lengths that the
+//! sequences have. Elementwise work is not counted, nor is work that a trained part below
+//! would not need: where nothing below a branch is trained, the gradient of its input.
+
+use crate::config::{BottleneckConfig, Method, Positions};
+use crate::model::ModelShape;
+use crate::peft::count::bottleneck_width;
+
+/// Floating-point operations of one step on sequences of source and target lengths.
+#[must_use]
+pub fn flops(shape: &ModelShape, method: &Method, lengths: &[(usize, usize)]) -> f64 {
+    let count = Counter { shape, method };
+    let source: f64 = lengths.iter().map(|l| l.0 as f64).sum();
+    let target: f64 = lengths.iter().map(|l| l.1 as f64).sum();
+    let pairs =
+        |f: fn(&(usize, usize)) -> usize| -> f64 { lengths.iter().map(|l| f(l) as f64).sum() };
+    let encoder = shape.encoder_layers as f64
+        * (count.attention(source, source, pairs(|l| l.0 * l.0))
+            + count.feed_forward(source)
+            + 2.0 * count.adapter(source));
+    let decoder = shape.decoder_layers as f64
+        * (count.attention(target, target, pairs(|l| l.1 * l.1))
+            + count.attention(target, source, pairs(|l| l.1 * l.0))
+            + count.feed_forward(target)
+            + 2.0 * count.adapter(target));
+    let vocabulary = if shape.has_decoder() {
+        count.weight(target, shape.d_model, shape.vocab)
+    } else {
+        0.0
+    };
+    encoder + decoder + vocabulary - count.lowest(source, pairs(|l| l.0 * l.0))
+}
+
+struct Counter<'a> {
+    shape: &'a ModelShape,
+    method: &'a Method,
+}
+
+impl Counter<'_> {
+    /// A product with a weight of the backbone, forward and backward.
+    fn weight(&self, rows: f64, width: usize, out: usize) -> f64 {
+        let passes = match self.method {
+            Method::Full => 3.0,
+            Method::Head => 1.0,
+            _ => 2.0,
+        };
+        passes * product(rows, width, out)
+    }
+
+    fn attention(&self, queries: f64, keys: f64, pairs: f64) -> f64 {
+        let (width, inner) = (self.shape.d_model, self.shape.inner());
+        let passes = if matches!(self.method, Method::Head) {
+            1.0
+        } else {
+            3.0
+        };
+        let weights =
+            2.0 * self.weight(queries, width, inner) + 2.0 * self.weight(keys, width, inner);
+        let core = passes * 2.0 * 2.0 * pairs * inner as f64;
+        weights + core + self.updates(queries, keys)
+    }
+
+    /// Low-rank updates: two thin products forward, four backward.
+    fn updates(&self, queries: f64, keys: f64) -> f64 {
+        let Method::Lora(config) = self.method else {
+            return 0.0;
+        };
+        let (width, inner, rank) = (self.shape.d_model, self.shape.inner(), config.rank);
+        let rows = config.targets.iter().map(|target| match target.as_str() {
+            "k" | "v" => keys,
+            _ => queries,
+        });
+        rows.map(|rows| 3.0 * (product(rows, width, rank) + product(rows, rank, inner)))
+            .sum()
+    }
+
+    fn feed_forward(&self, rows: f64) -> f64 {
+        let maps = if self.shape.gated { 3.0 } else { 2.0 };
+        maps * self.weight(rows, self.shape.d_model, self.shape.d_ff)
+    }
+
+    /// Half of a block's adapters: two thin products forward, four backward, at the places
+    /// that the method names.
+    fn adapter(&self, rows: f64) -> f64 {
+        let Some(config) = self.bottleneck() else {
+            return 0.0;
+        };
+        let width = self.shape.d_model;
+        let narrow = bottleneck_width(config, width).unwrap_or(0);
+        let share = if config.positions == Positions::Both {
+            1.0
+        } else {
+            0.5
+        };
+        share * 3.0 * 2.0 * product(rows, width, narrow)
+    }
+
+    fn bottleneck(&self) -> Option<&BottleneckConfig> {
+        match self.method {
+            Method::Adapter { bottleneck, .. } | Method::Compacter { bottleneck, .. } => {
+                Some(bottleneck)
+            }
+            _ => None,
+        }
+    }
+
+    /// What the lowest branch does not do because nothing below it is trained.
+    fn lowest(&self, rows: f64, pairs: f64) -> f64 {
+        let (width, inner) = (self.shape.d_model, self.shape.inner());
+        let inward = 3.0 * product(rows, width, inner);
+        match self.method {
+            Method::Full | Method::Head => 0.0,
+            Method::Lora(_) => inward,
+            _ if self
+                .bottleneck()
+                .is_some_and(|config| config.train_layer_norms) =>
+            {
+                0.0
+            }
+            _ => inward + product(rows, inner, width) + 4.0 * 2.0 * pairs * inner as f64,
+        }
+    }
+}
+
+fn product(rows: f64, width: usize, out: usize) -> f64 {
+    2.0 * rows * width as f64 * out as f64
+}

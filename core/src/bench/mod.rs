@@ -1,0 +1,288 @@
+//! How fast and how large a training step is on this machine: random weights, no files.
+//!
+//! The step that is measured is the trainer's own: forward and backward pass, clipping,
+//! `AdamW`. Its arithmetic is counted from the shapes and set against what the GEMM library
+//! reaches on this machine, in the same run, on the products that a step is mostly made of.
+
+mod flops;
+mod memory;
+
+use std::time::Instant;
+
+use candle_core::Device;
+use rustix::time::{ClockId, clock_gettime};
+use serde::Serialize;
+
+use crate::config::{Dtype, Method, Pooling, StepForm, TrainConfig, UpdateScale};
+use crate::data::{Batch, Gold, Packed};
+use crate::model::{Answer, Model, ModelShape, Placement, Weights, device};
+use crate::ops::cpu::{Matrix, MatrixMut, Write, wide_product};
+use crate::ops::index;
+use crate::peft;
+use crate::random::Key;
+use crate::train::exchange::Alone;
+use crate::train::objective::task_loss;
+use crate::train::optimizer::{AdamW, Update};
+use crate::train::step::{StepConfig, step};
+use crate::{Error, Result};
+
+pub use flops::flops;
+
+/// What is measured.
+#[derive(Debug, Clone)]
+pub struct Workload {
+    /// The model.
+    pub shape: ModelShape,
+    /// The method with every field decided.
+    pub method: Method,
+    /// Source and target lengths of each batch's sequences, used in turn; the target's are
+    /// not read by an encoder.
+    pub batches: Vec<Vec<(usize, usize)>>,
+    /// Number format.
+    pub dtype: Dtype,
+    /// How the gradient is computed.
+    pub form: StepForm,
+    /// Steps before the measured ones.
+    pub warmup: usize,
+    /// Measured steps; each batch is used once or more.
+    pub steps: usize,
+    /// Dropout probability.
+    pub dropout: f64,
+}
+
+/// What was measured.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// How the gradient was computed.
+    pub form: String,
+    /// Trained parameters.
+    pub trainable: usize,
+    /// Threads of the pool.
+    pub threads: usize,
+    /// Tokens of a step, the mean over steps.
+    pub tokens: f64,
+    /// Median time of a step in milliseconds.
+    pub step_ms: f64,
+    /// Shortest time of a step in milliseconds.
+    pub min_ms: f64,
+    /// Median processor time of a step, all threads together, in milliseconds.
+    pub cpu_ms: f64,
+    /// Processor time of each measured step in milliseconds.
+    pub cpu_ms_each: Vec<f64>,
+    /// Sums over one step of each batch: time in milliseconds, medians added up.
+    pub round_ms: f64,
+    /// The same of processor time.
+    pub round_cpu_ms: f64,
+    /// Tokens per second at the median step.
+    pub tokens_per_second: f64,
+    /// Arithmetic of a step in GFLOP, counted from the shapes; the mean over batches.
+    pub gflop: f64,
+    /// GFLOP a second and thread that the GEMM library reached on this machine.
+    pub gemm_rate: f64,
+    /// Arithmetic over processor time, as a share of that rate.
+    pub gemm_share: f64,
+    /// Memory in RAM before the model was made, in MiB.
+    pub baseline_mib: Option<f64>,
+    /// Most memory in RAM at any time, in MiB.
+    pub peak_mib: Option<f64>,
+    /// The last loss.
+    pub loss: f64,
+}
+
+/// Measures a workload, in the pool of threads that it is called in.
+///
+/// # Errors
+/// Fails if the method does not fit the model, if the hand-written form is asked for by name
+/// and there is none, and where the tensor library does.
+pub fn run(work: &Workload) -> Result<Report> {
+    if work.batches.is_empty() || work.steps == 0 {
+        return Err(Error::method("there is nothing to measure"));
+    }
+    let baseline = memory::resident();
+    let before = gemm_rate();
+    let mut model = model(work)?;
+    let trainables = peft::install(&work.method, &mut model, 1)?;
+    let train = TrainConfig {
+        step: work.form,
+        ..TrainConfig::default()
+    };
+    let objective = task_loss(&train, &model, &trainables)?;
+    let mut optimizer = AdamW::new(trainables.values())?;
+    let batches: Vec<Batch> = work
+        .batches
+        .iter()
+        .map(|lengths| batch(lengths, &work.shape))
+        .collect();
+
+    let mut times = vec![Vec::new(); batches.len()];
+    let mut loss = f64::NAN;
+    for at in 0..work.warmup + work.steps {
+        let turn = at % batches.len();
+        let config = StepConfig {
+            dropout: work.dropout,
+            key: Key::new(1).with(at as u64),
+            clip_norm: 1.0,
+            update: Update {
+                learning_rate: 1e-3,
+                weight_decay: 0.0,
+            },
+            update_scale: UpdateScale::Absolute,
+        };
+        let (wall, cpu) = (Instant::now(), processor_ms());
+        let (measured, _) = step(
+            (&model, &*objective),
+            &trainables,
+            (&mut optimizer, &mut Alone),
+            (&batches[turn..=turn], &config),
+        )?;
+        if at >= work.warmup {
+            let wall = wall.elapsed().as_secs_f64() * 1e3;
+            times[turn].push((wall, processor_ms() - cpu));
+        }
+        loss = measured.loss;
+    }
+    let peak = memory::peak();
+    let rate = before.max(gemm_rate());
+    let report = Report {
+        form: objective.form(),
+        trainable: trainables.total(),
+        threads: rayon::current_num_threads(),
+        baseline_mib: baseline.map(mib),
+        peak_mib: peak.map(mib),
+        gemm_rate: rate,
+        loss,
+        ..measured(work, &times)
+    };
+    Ok(Report {
+        gemm_share: report.gflop / (report.round_cpu_ms / batches.len() as f64 * 1e-3) / rate,
+        ..report
+    })
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
+/// The figures of the steps' times; what else a report holds is left empty.
+fn measured(work: &Workload, times: &[Vec<(f64, f64)>]) -> Report {
+    let used = times.iter().filter(|times| !times.is_empty());
+    let rounds: Vec<(f64, f64)> = used
+        .map(|times| {
+            let of = |pick: fn(&(f64, f64)) -> f64| median(times.iter().map(pick).collect());
+            (of(|t| t.0), of(|t| t.1))
+        })
+        .collect();
+    let all = || times.iter().flatten();
+    let count = work.batches.len() as f64;
+    let tokens = |lengths: &Vec<(usize, usize)>| {
+        let target = usize::from(work.shape.has_decoder());
+        lengths.iter().map(|(s, t)| s + target * t).sum::<usize>() as f64
+    };
+    let tokens = work.batches.iter().map(tokens).sum::<f64>() / count;
+    let flops = work
+        .batches
+        .iter()
+        .map(|lengths| flops(&work.shape, &work.method, lengths));
+    let step_ms = median(all().map(|t| t.0).collect());
+    Report {
+        form: String::new(),
+        trainable: 0,
+        threads: 0,
+        tokens,
+        step_ms,
+        min_ms: all().map(|t| t.0).fold(f64::INFINITY, f64::min),
+        cpu_ms: median(all().map(|t| t.1).collect()),
+        cpu_ms_each: all().map(|t| t.1).collect(),
+        round_ms: rounds.iter().map(|t| t.0).sum(),
+        round_cpu_ms: rounds.iter().map(|t| t.1).sum(),
+        tokens_per_second: tokens / (step_ms * 1e-3),
+        gflop: flops.sum::<f64>() / count * 1e-9,
+        gemm_rate: 0.0,
+        gemm_share: 0.0,
+        baseline_mib: None,
+        peak_mib: None,
+        loss: f64::NAN,
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => f64::NAN,
+        len if len % 2 == 1 => values[middle],
+        _ => f64::midpoint(values[middle - 1], values[middle]),
+    }
+}
+
+fn model(work: &Workload) -> Result<Model> {
+    let answer = if work.shape.has_decoder() {
+        Answer::Text { longest: 8 }
+    } else {
+        Answer::Class {
+            count: 2,
+            verbalizers: Vec::new(),
+        }
+    };
+    let placement = Placement {
+        device: Device::Cpu,
+        dtype: device::dtype(work.dtype),
+        pooling: Pooling::Mean,
+    };
+    let weights = Weights::random(Key::new(1).named("benchmark"));
+    Model::build(weights, &work.shape.to_config_json(), answer, placement)
+}
+
+/// A batch of made-up tokens.
+fn batch(lengths: &[(usize, usize)], shape: &ModelShape) -> Batch {
+    let key = Key::new(1).named("tokens");
+    let pack = |side: u64, lengths: Vec<usize>| {
+        let sequences: Vec<(Vec<u32>, Vec<u32>)> = lengths
+            .into_iter()
+            .enumerate()
+            .map(|(at, length)| {
+                let key = key.with(side).with(at as u64);
+                let token = |i| 2 + key.bits(i as u64) % (shape.vocab as u64 - 2);
+                let ids = (0..length).map(|i| index(token(i) as usize)).collect();
+                (ids, vec![0; length])
+            })
+            .collect();
+        Packed::new(sequences.iter().map(|(ids, types)| (&ids[..], &types[..])))
+    };
+    Batch {
+        examples: (0..lengths.len()).collect(),
+        source: pack(0, lengths.iter().map(|l| l.0).collect()),
+        target: pack(1, lengths.iter().map(|l| l.1).collect()),
+        gold: (0..lengths.len())
+            .map(|at| Gold::Class(index(at % 2)))
+            .collect(),
+    }
+}
+
+/// Processor time of all threads of this process in milliseconds.
+fn processor_ms() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 * 1e-6
+}
+
+/// GFLOP a second of processor time on products with inner size 512: the best of some.
+fn gemm_rate() -> f64 {
+    const ROWS: usize = 2048;
+    const INNER: usize = 512;
+    const TIMES: usize = 12;
+    let (x, weight) = (vec![0.5f32; ROWS * INNER], vec![0.25f32; INNER * INNER]);
+    let mut y = vec![0f32; ROWS * INNER];
+    let x = Matrix::new(&x, (ROWS, INNER), INNER);
+    let weight = Matrix::new(&weight, (INNER, INNER), INNER);
+    let rate = |_| {
+        let start = processor_ms();
+        let mut target = MatrixMut::new(&mut y, (ROWS, INNER), INNER);
+        wide_product(1.0, x, weight.t(), &mut target, Write::Replace);
+        let flop = 2.0 * (ROWS * INNER * INNER) as f64;
+        flop * 1e-6 / (processor_ms() - start)
+    };
+    (0..TIMES).map(rate).fold(0.0, f64::max)
+}
+
+#[cfg(test)]
+mod tests;

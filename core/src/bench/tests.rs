@@ -1,0 +1,45 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use super::*;
+use crate::config::MethodConfig;
+
+fn method(table: &str) -> Method {
+    let config: MethodConfig = toml::from_str(table).unwrap();
+    config.resolve().unwrap()
+}
+
+#[test]
+fn the_arithmetic_of_t5_small_is_what_the_study_counted() {
+    let shape = ModelShape::named("t5-small").unwrap();
+    let method = method("kind = 'compacter'\nreduction_factor = 32\nn = 4");
+    let gflop = flops(&shape, &method, &[(128, 8); 16]) * 1e-9;
+    // 103 forward, 106 for the gradients of inputs, 2 to 3 for adapters.
+    assert!((205.0..218.0).contains(&gflop), "{gflop}");
+}
+
+#[test]
+fn every_form_and_both_families_can_be_measured() {
+    for (name, layers) in [("t5-small", 1), ("all-MiniLM-L6-v2", 1)] {
+        let mut shape = ModelShape::named(name).unwrap().with_vocab(100);
+        shape.encoder_layers = layers;
+        shape.decoder_layers = shape.decoder_layers.min(layers);
+        for form in [StepForm::Fused, StepForm::Composed] {
+            let work = Workload {
+                shape: shape.clone(),
+                method: method("kind = 'compacter'\nreduction_factor = 32\nn = 4"),
+                batches: vec![vec![(5, 2), (3, 1)], vec![(4, 1)]],
+                dtype: Dtype::F32,
+                form,
+                warmup: 1,
+                steps: 3,
+                dropout: 0.0,
+            };
+            let report = run(&work).unwrap();
+            assert!(report.loss.is_finite() && report.step_ms > 0.0);
+            assert_eq!(
+                (report.form, report.cpu_ms_each.len()),
+                (form.to_string(), 3)
+            );
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Multi-head attention between its four projections.
+//!
+//! Queries, keys and values of a sequence that attends to itself stand side by side in the
+//! same rows; in an attention to the encoder, keys and values have rows of their own.
+
+use super::Context;
+use super::buffers::Buffer;
+use super::linear::{Linear, Part};
+use super::param::Gradient;
+use crate::Result;
+use crate::model::attention::MultiHead;
+use crate::ops::Segments;
+use crate::ops::attention::{Arrangement, Bias, Geometry, Gradients};
+use crate::ops::cpu::{Real, Write};
+use crate::peft::Trainables;
+
+/// An attention.
+#[derive(Debug)]
+pub(super) struct Attention {
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    output: Linear,
+    heads: usize,
+    scale: f64,
+    path: String,
+}
+
+/// Rows of a packed batch, and where each sequence lies among them.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a, T> {
+    /// `[tokens, d_model]`
+    pub(super) rows: &'a [T],
+    pub(super) segments: &'a Segments,
+}
+
+/// Where attention looks.
+#[derive(Clone, Copy)]
+pub(super) enum Looks<'a, T> {
+    /// At its own sequence, with a bias on the scores in T5.
+    Inside(Option<Bias<'a, T>>),
+    /// At the encoder's output.
+    At(Rows<'a, T>),
+}
+
+/// What the backward pass reads.
+pub(super) struct Kept<'s, T> {
+    geometry: Geometry,
+    projected: Projected<'s, T>,
+    probabilities: Buffer<'s, T>,
+    mixed: Option<Buffer<'s, T>>, // [tokens, h·e]
+}
+
+enum Projected<'s, T> {
+    Joint(Buffer<'s, T>),                // [tokens, 3·h·e]
+    Apart(Buffer<'s, T>, Buffer<'s, T>), // [tokens, h·e], [memory tokens, 2·h·e]
+}
+
+/// Gradients on the way from the core to the inputs.
+pub(super) struct Pulled<'s, T>(Projected<'s, T>);
+
+/// Where gradients of what is not the branch's own input go.
+pub(super) struct Elsewhere<'a, T> {
+    /// The encoder's output, for an attention to it: its rows and their gradient.
+    pub(super) memory: Option<(&'a [T], Option<&'a mut [T]>)>,
+    /// The gradient of the bias, where its table is trained, and its shape.
+    pub(super) bias: Option<(&'a mut [T], [usize; 3])>,
+}
+
+impl Attention {
+    pub(super) fn plan(attention: &MultiHead, trainables: &Trainables) -> Result<Self> {
+        let linear = |linear| Linear::plan(linear, trainables);
+        Ok(Self {
+            query: linear(&attention.query)?,
+            key: linear(&attention.key)?,
+            value: linear(&attention.value)?,
+            output: linear(&attention.output)?,
+            heads: attention.heads,
+            scale: attention.scale,
+            path: attention.path.clone(),
+        })
+    }
+
+    pub(super) fn is_trained(&self) -> bool {
+        let all = [&self.query, &self.key, &self.value, &self.output];
+        all.into_iter().any(Linear::is_trained)
+    }
+
+    /// Whether the backward pass reads the input.
+    pub(super) fn reads_input(&self) -> bool {
+        let inward = [&self.query, &self.key, &self.value];
+        inward.into_iter().any(Linear::reads_input)
+    }
+
+    /// h·e
+    fn width(&self) -> usize {
+        self.query.out()
+    }
+
+    /// Attends from rows `x`; the output goes to `y: [tokens, d_model]`.
+    pub(super) fn forward<'s, T: Real>(
+        &self,
+        x: Rows<'_, T>,
+        looks: Looks<'_, T>,
+        y: &mut [T],
+        context: &Context<'s, T>,
+    ) -> Result<Kept<'s, T>> {
+        let (width, tokens) = (self.width(), x.segments.tokens());
+        let buffers = context.buffers;
+        let part = |stride, first| Part { stride, first };
+        let (arrangement, to, bias, projected) = match looks {
+            Looks::Inside(bias) => {
+                let mut joint = buffers.take(tokens * 3 * width);
+                for (at, linear) in [&self.query, &self.key, &self.value]
+                    .into_iter()
+                    .enumerate()
+                {
+                    let part = part(3 * width, at * width);
+                    linear.forward(x.rows, (&mut joint, part), context)?;
+                }
+                let arrangement = Arrangement::joint(width);
+                (arrangement, x.segments, bias, Projected::Joint(joint))
+            }
+            Looks::At(memory) => {
+                let mut queries = buffers.take(tokens * width);
+                let whole = part(width, 0);
+                self.query.forward(x.rows, (&mut queries, whole), context)?;
+                let mut pairs = buffers.take(memory.segments.tokens() * 2 * width);
+                for (at, linear) in [&self.key, &self.value].into_iter().enumerate() {
+                    let part = part(2 * width, at * width);
+                    linear.forward(memory.rows, (&mut pairs, part), context)?;
+                }
+                let arrangement = Arrangement::apart(width);
+                let projected = Projected::Apart(queries, pairs);
+                (arrangement, memory.segments, None, projected)
+            }
+        };
+        let noise = (self.scale, context.pass.noise(&self.path));
+        let shape = (width, self.heads);
+        let geometry = Geometry::new(shape, arrangement, noise, (x.segments, to));
+        let mut probabilities = buffers.take(geometry.scores());
+        let (q, kv) = projected.rows();
+        geometry.probabilities((q, kv), bias, &mut probabilities);
+        let mut mixed = buffers.take(tokens * width);
+        geometry.mix(&probabilities, kv, &mut mixed);
+        let whole = part(self.output.out(), 0);
+        self.output.forward(&mixed, (y, whole), context)?;
+        Ok(Kept {
+            geometry,
+            projected,
+            probabilities,
+            mixed: self.output.reads_input().then_some(mixed),
+        })
+    }
+
+    /// From the gradient of the output, those of queries, keys and values.
+    pub(super) fn pull<'s, T: Real>(
+        &self,
+        kept: Kept<'s, T>,
+        dy: &[T],
+        elsewhere: &mut Elsewhere<'_, T>,
+        context: &Context<'s, T>,
+        gradient: &mut Gradient<'_, T>,
+    ) -> Result<Pulled<'s, T>> {
+        let (buffers, width) = (context.buffers, self.width());
+        let whole = Part {
+            stride: self.output.out(),
+            first: 0,
+        };
+        let tokens = dy.len() / whole.stride;
+        let mut dmixed = buffers.take(tokens * width);
+        self.output.backward(
+            kept.mixed.as_deref(),
+            (dy, whole),
+            Some((&mut dmixed, Write::Replace)),
+            context,
+            gradient,
+        )?;
+        let mut scores = kept.probabilities;
+        let (q, kv) = kept.projected.rows();
+        let pulled = match &kept.projected {
+            Projected::Joint(joint) => {
+                let mut pulled = buffers.take(joint.len());
+                let target = Gradients::Joint(&mut pulled);
+                kept.geometry
+                    .backward((q, kv, &dmixed), &mut scores, target);
+                Projected::Joint(pulled)
+            }
+            Projected::Apart(queries, pairs) => {
+                let mut pulled = (buffers.take(queries.len()), buffers.take(pairs.len()));
+                let target = Gradients::Apart(&mut pulled.0, &mut pulled.1);
+                kept.geometry
+                    .backward((q, kv, &dmixed), &mut scores, target);
+                Projected::Apart(pulled.0, pulled.1)
+            }
+        };
+        if let Some((total, shape)) = &mut elsewhere.bias {
+            kept.geometry.add_bias_gradient(&scores, *shape, total);
+        }
+        Ok(Pulled(pulled))
+    }
+
+    /// The gradient of the input, where it is wanted, as [`Write`] says; `x` is needed where
+    /// [`Self::reads_input`].
+    pub(super) fn push<T: Real>(
+        &self,
+        Pulled(pulled): &Pulled<'_, T>,
+        x: Option<&[T]>,
+        dx: Option<(&mut [T], Write)>,
+        elsewhere: &mut Elsewhere<'_, T>,
+        context: &Context<'_, T>,
+        gradient: &mut Gradient<'_, T>,
+    ) -> Result<()> {
+        let width = self.width();
+        let (mut dx, mut write) = dx.map_or((None, Write::Add), |(dx, write)| (Some(dx), write));
+        match pulled {
+            Projected::Joint(joint) => {
+                for (at, linear) in [&self.query, &self.key, &self.value]
+                    .into_iter()
+                    .enumerate()
+                {
+                    let part = Part {
+                        stride: 3 * width,
+                        first: at * width,
+                    };
+                    let target = dx.as_deref_mut().map(|dx| (dx, write));
+                    linear.backward(x, (joint, part), target, context, gradient)?;
+                    write = Write::Add;
+                }
+            }
+            Projected::Apart(queries, pairs) => {
+                let whole = Part {
+                    stride: width,
+                    first: 0,
+                };
+                let target = dx.map(|dx| (dx, write));
+                self.query
+                    .backward(x, (queries, whole), target, context, gradient)?;
+                let Some((memory, dmemory)) = &mut elsewhere.memory else {
+                    return Ok(());
+                };
+                for (at, linear) in [&self.key, &self.value].into_iter().enumerate() {
+                    let part = Part {
+                        stride: 2 * width,
+                        first: at * width,
+                    };
+                    let target = dmemory.as_deref_mut().map(|dx| (dx, Write::Add));
+                    linear.backward(Some(memory), (pairs, part), target, context, gradient)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<T: Real> Projected<'_, T> {
+    /// Rows with the queries, and those with keys and values.
+    fn rows(&self) -> (&[T], &[T]) {
+        match self {
+            Self::Joint(joint) => (joint, joint),
+            Self::Apart(queries, pairs) => (queries, pairs),
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! A training step on the CPU with its backward pass written by hand.
+//!
+//! The composed model (`model`, `peft`, `ops`) is made of tensor operations that candle
+//! differentiates: every method and every device has that form, and it is the reference in
+//! tests. This module computes the same loss and the same gradient for the methods that most
+//! people train, without a graph: one residual branch at a time, on slices, in buffers that
+//! are used again, with nothing kept that the backward pass does not read.
+//!
+//! ```text
+//! Outline ─▶ plan: T5 | BERT ─▶ Stack ─▶ Branch ─▶ { Attention | FeedForward } + Adapter
+//!                                  forward: what each branch kept ─▶ backward: flat gradient
+//! ```
+//!
+//! | file | what |
+//! |---|---|
+//! | [`mod@self`] | [`Fused`]: made of a model, or refused with a reason |
+//! | `t5`, `bert` | embeddings, stacks, loss |
+//! | `stack`, `branch` | the order of things, and where the backward pass may stop |
+//! | `attention`, `feed_forward`, `adapter`, `linear`, `norm` | one piece each, forward and backward |
+//! | `param`, `buffers`, `elementwise` | where values are read, room, loops |
+//!
+//! Whatever is installed in the model is either computed here or refused: [`Fused::new`]
+//! reads an [`Outline`](crate::model::Outline), which has no place for what it does not know.
+//! Results do not depend on the number of threads.
+
+mod adapter;
+mod attention;
+mod bert;
+mod branch;
+mod buffers;
+mod elementwise;
+mod feed_forward;
+mod linear;
+mod norm;
+mod param;
+mod projection;
+mod stack;
+mod t5;
+
+use std::fmt;
+
+use candle_core::{DType, Tensor};
+
+use crate::data::Batch;
+use crate::model::{Model, Network, Outline, Pass};
+use crate::ops::cpu::{Real, View};
+use crate::peft::Trainables;
+use crate::{Error, Result};
+use bert::BertStep;
+use buffers::Buffers;
+use param::Gradient;
+use t5::T5Step;
+
+/// The hand-written training step of a model.
+pub struct Fused(Box<dyn Step>);
+
+impl Fused {
+    /// Reads the model with what is installed in it.
+    ///
+    /// # Errors
+    /// Says what there is no hand-written form for: a device, a number format or a module.
+    pub fn new(model: &Model, trainables: &Trainables) -> Result<Self> {
+        if !model.device.is_cpu() {
+            return Err(Error::method("the hand-written step runs on the CPU only"));
+        }
+        Ok(Self(match model.dtype {
+            DType::F32 => Box::new(Engine::<f32>::new(model, trainables)?),
+            DType::F64 => Box::new(Engine::<f64>::new(model, trainables)?),
+            other => {
+                let message =
+                    format!("the hand-written step computes in f32 or f64, not {other:?}");
+                return Err(Error::method(message));
+            }
+        }))
+    }
+
+    /// The mean loss of a batch, as [`Model::loss`] defines it, and its gradient `[total]`
+    /// in the order of the trainables.
+    ///
+    /// # Errors
+    /// Fails if the batch does not fit the model, and where the tensor library does.
+    pub fn gradient(
+        &self,
+        model: &Model,
+        trainables: &Trainables,
+        batch: &Batch,
+        pass: &Pass,
+    ) -> Result<(f64, Tensor)> {
+        self.0.gradient(model, trainables, batch, pass)
+    }
+}
+
+impl fmt::Debug for Fused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fused")
+    }
+}
+
+/// A step in one number format.
+trait Step: Send + Sync {
+    fn gradient(
+        &self,
+        model: &Model,
+        trainables: &Trainables,
+        batch: &Batch,
+        pass: &Pass,
+    ) -> Result<(f64, Tensor)>;
+}
+
+struct Engine<T> {
+    network: Planned,
+    buffers: Buffers<T>,
+}
+
+enum Planned {
+    T5(T5Step),
+    Bert(BertStep),
+}
+
+impl<T: Real> Engine<T> {
+    fn new(model: &Model, trainables: &Trainables) -> Result<Self> {
+        let network = match model.outline()? {
+            Outline::EncoderDecoder {
+                shared,
+                encoder,
+                decoder,
+                head,
+                scale,
+            } => Planned::T5(T5Step::plan(
+                (shared, head, scale),
+                (&encoder, &decoder),
+                trainables,
+            )?),
+            Outline::Encoder {
+                tables,
+                norm,
+                stack,
+                pooler,
+            } => Planned::Bert(BertStep::plan(
+                model,
+                (tables, norm),
+                (&stack, pooler),
+                trainables,
+            )?),
+        };
+        let buffers = Buffers::default();
+        Ok(Self { network, buffers })
+    }
+}
+
+impl<T: Real> Step for Engine<T> {
+    fn gradient(
+        &self,
+        model: &Model,
+        trainables: &Trainables,
+        batch: &Batch,
+        pass: &Pass,
+    ) -> Result<(f64, Tensor)> {
+        let values = View::<T>::of(trainables.values())?;
+        let context = Context {
+            values: &values,
+            pass,
+            buffers: &self.buffers,
+        };
+        let mut flat = vec![T::zero(); values.len()];
+        let gradient = &mut Gradient::new(&mut flat);
+        let loss = match (&self.network, &model.network) {
+            (Planned::T5(step), Network::T5(t5)) => step.gradient(t5, batch, &context, gradient)?,
+            (Planned::Bert(step), Network::Bert(bert)) => {
+                step.gradient((model, bert), batch, &context, gradient)?
+            }
+            _ => return Err(Error::method("the step was planned for another model")),
+        };
+        drop(values);
+        let total = flat.len();
+        Ok((loss, Tensor::from_vec(flat, total, &model.device)?))
+    }
+}
+
+/// Refuses row numbers that a table does not have.
+fn check_ids(ids: &[u32], rows: usize) -> Result<()> {
+    match ids.iter().find(|&&id| id as usize >= rows) {
+        None => Ok(()),
+        Some(id) => Err(Error::method(format!("there is no row {id} among {rows}"))),
+    }
+}
+
+/// What every piece of a step reads.
+struct Context<'s, T> {
+    /// All trained values.
+    values: &'s [T],
+    /// The pass, for dropout.
+    pass: &'s Pass,
+    buffers: &'s Buffers<T>,
+}
+
+#[cfg(test)]
+mod tests;

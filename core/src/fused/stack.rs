@@ -1,0 +1,261 @@
+//! A stack of residual branches.
+//!
+//! The backward pass stops below the first branch in which anything is trained, and nothing
+//! below it is kept in the forward pass: with frozen norms, the lowest branch costs no
+//! backward pass but its adapter's.
+
+use super::Context;
+use super::attention::{Elsewhere, Looks, Rows};
+use super::branch::{Branch, Inner, Kept, Wanted};
+use super::buffers::Buffer;
+use super::elementwise::drop;
+use super::norm::Norm;
+use super::param::{Gradient, Param};
+use crate::Result;
+use crate::model::outline::StackOutline;
+use crate::model::t5::RelativeBias;
+use crate::ops::Segments;
+use crate::ops::attention::Bias;
+use crate::ops::cpu::{Real, Write};
+use crate::peft::Trainables;
+
+/// A stack.
+#[derive(Debug)]
+pub(super) struct Stack {
+    dropout: String, // on its input
+    branches: Vec<Branch>,
+    relative: Option<Relative>,
+    last: Option<(Norm, String)>, // the norm at the end, and its dropout
+    first: Option<usize>,         // the lowest branch with something trained
+}
+
+/// The bias by relative position of all self-attentions.
+#[derive(Debug)]
+struct Relative {
+    positions: RelativeBias,
+    table: Param, // [buckets, h]
+    heads: usize,
+}
+
+/// What the backward pass reads.
+pub(super) struct Run<'s, T> {
+    kept: Vec<Kept<'s, T>>, // from the lowest trained branch on
+    last: Option<Buffer<'s, T>>,
+    buckets: Vec<u32>, // [q · k] of the longest sequence
+    longest: usize,
+}
+
+/// The encoder as a decoder sees it.
+pub(super) struct Memory<'a, 's, T> {
+    pub(super) rows: Rows<'a, T>,
+    /// The gradient of its output, where anything in it is trained.
+    pub(super) gradient: Option<&'a mut Buffer<'s, T>>,
+}
+
+impl Stack {
+    pub(super) fn plan(outline: &StackOutline<'_>, trainables: &Trainables) -> Result<Self> {
+        let branches = outline
+            .branches
+            .iter()
+            .map(|branch| Branch::plan(branch, trainables))
+            .collect::<Result<Vec<_>>>()?;
+        let relative = outline
+            .relative
+            .map(|relative| Relative::plan(relative, trainables))
+            .transpose()?;
+        let last = outline
+            .last
+            .map(|norm| -> Result<_> { Ok((Norm::plan(norm, trainables)?, norm.path.clone())) });
+        let first = if relative
+            .as_ref()
+            .is_some_and(|bias| bias.table.is_trained())
+        {
+            Some(0)
+        } else {
+            branches.iter().position(Branch::is_trained)
+        };
+        Ok(Self {
+            dropout: outline.dropout.to_owned(),
+            branches,
+            relative,
+            last: last.transpose()?,
+            first,
+        })
+    }
+
+    /// Whether anything here is trained.
+    pub(super) fn is_trained(&self) -> bool {
+        self.first.is_some()
+            || self
+                .last
+                .as_ref()
+                .is_some_and(|(norm, _)| norm.is_trained())
+    }
+
+    /// Runs embedded rows through all branches; `below` says whether something below is
+    /// trained.
+    pub(super) fn forward<'s, T: Real>(
+        &'s self,
+        mut h: Buffer<'s, T>,
+        segments: &Segments,
+        (memory, below): (Option<Rows<'_, T>>, bool),
+        context: &Context<'s, T>,
+    ) -> Result<(Buffer<'s, T>, Run<'s, T>)> {
+        drop(&mut h, context.pass.noise(&self.dropout));
+        let longest = segments.longest();
+        let (buckets, bias) = match &self.relative {
+            Some(relative) => {
+                let buckets = relative.positions.buckets(0..longest, longest);
+                let bias = relative.spread(&buckets, longest, context)?;
+                (buckets, Some((bias, relative.heads)))
+            }
+            None => (Vec::new(), None),
+        };
+        let bias = bias.as_ref().map(|(data, heads)| Bias {
+            data,
+            shape: [*heads, longest, longest],
+        });
+        let first = self.first(below);
+        let mut kept = Vec::new();
+        for (at, branch) in self.branches.iter().enumerate() {
+            let looks = match (&branch.inner, memory) {
+                (Inner::CrossAttention(_), Some(memory)) => Looks::At(memory),
+                _ => Looks::Inside(bias),
+            };
+            let (next, read) = branch.forward(h, (segments, looks), context)?;
+            if first.is_some_and(|first| at >= first) {
+                kept.push(read);
+            }
+            h = next;
+        }
+        let last = match &self.last {
+            None => None,
+            Some((norm, dropout)) => {
+                let mut normed = context.buffers.take(h.len());
+                norm.forward(&h, &mut normed, context)?;
+                drop(&mut normed, context.pass.noise(dropout));
+                Some(std::mem::replace(&mut h, normed))
+            }
+        };
+        let run = Run {
+            kept,
+            last,
+            buckets,
+            longest,
+        };
+        Ok((h, run))
+    }
+
+    /// The lowest branch that gradients go down to.
+    fn first(&self, below: bool) -> Option<usize> {
+        if below { Some(0) } else { self.first }
+    }
+
+    /// From the gradient of the output, that of the embedded rows where something below is
+    /// trained.
+    pub(super) fn backward<'s, T: Real>(
+        &'s self,
+        run: Run<'s, T>,
+        mut dh: Buffer<'s, T>,
+        (mut memory, below): (Option<Memory<'_, 's, T>>, bool),
+        context: &Context<'s, T>,
+        gradient: &mut Gradient<'_, T>,
+    ) -> Result<Option<Buffer<'s, T>>> {
+        if let (Some((norm, dropout)), Some(last)) = (&self.last, &run.last) {
+            drop(&mut dh, context.pass.noise(dropout));
+            let mut inner = context.buffers.take(dh.len());
+            let target = (&mut *inner, Write::Replace);
+            norm.backward((last, &dh), target, context, gradient)?;
+            dh = inner;
+        }
+        std::mem::drop(run.last);
+        let Some(first) = self.first(below) else {
+            return Ok(None);
+        };
+        let trained = self
+            .relative
+            .as_ref()
+            .filter(|bias| bias.table.is_trained());
+        let shape = [
+            trained.map_or(0, |bias| bias.heads),
+            run.longest,
+            run.longest,
+        ];
+        let mut dbias = trained.map(|_| context.buffers.zeros(shape.iter().product()));
+        let branches = self.branches[first..].iter().enumerate();
+        for ((at, branch), kept) in branches.zip(run.kept).rev() {
+            let wanted = if at > 0 || below {
+                Wanted::Input
+            } else {
+                Wanted::Own
+            };
+            let looks_inside = matches!(branch.inner, Inner::SelfAttention(_));
+            let elsewhere = Elsewhere {
+                memory: memory.as_mut().map(|memory| {
+                    let gradient = memory.gradient.as_deref_mut();
+                    (memory.rows.rows, gradient.map(|gradient| &mut **gradient))
+                }),
+                bias: dbias
+                    .as_mut()
+                    .filter(|_| looks_inside)
+                    .map(|dbias| (&mut **dbias, shape)),
+            };
+            match branch.backward(kept, dh, (wanted, elsewhere), context, gradient)? {
+                Some(next) => dh = next,
+                None => return Ok(None),
+            }
+        }
+        if let (Some(relative), Some(dbias)) = (trained, dbias) {
+            relative.add_gradient(&dbias, &run.buckets, gradient);
+        }
+        drop(&mut dh, context.pass.noise(&self.dropout));
+        Ok(below.then_some(dh))
+    }
+}
+
+impl Relative {
+    fn plan(relative: &RelativeBias, trainables: &Trainables) -> Result<Self> {
+        let (_, heads) = relative.table().stored().dims2()?;
+        Ok(Self {
+            positions: relative.clone(),
+            table: Param::of(relative.table(), "relative_attention_bias", trainables)?,
+            heads,
+        })
+    }
+
+    /// The bias `[h, longest, longest]`; −∞ where a query may not look.
+    fn spread<'s, T: Real>(
+        &self,
+        buckets: &[u32],
+        longest: usize,
+        context: &Context<'s, T>,
+    ) -> Result<Buffer<'s, T>> {
+        let table = self.table.read(context.values)?;
+        let mut bias = context.buffers.take(self.heads * longest * longest);
+        for (head, bias) in bias
+            .chunks_exact_mut((longest * longest).max(1))
+            .enumerate()
+        {
+            for (place, (bias, &bucket)) in bias.iter_mut().zip(buckets).enumerate() {
+                let later = place % longest > place / longest;
+                *bias = if later && self.positions.is_causal() {
+                    T::NEG_INFINITY
+                } else {
+                    table[bucket as usize * self.heads + head]
+                };
+            }
+        }
+        Ok(bias)
+    }
+
+    fn add_gradient<T: Real>(&self, dbias: &[T], buckets: &[u32], gradient: &mut Gradient<'_, T>) {
+        let Some(sum) = gradient.of(&self.table) else {
+            return;
+        };
+        for (head, dbias) in dbias.chunks_exact(buckets.len().max(1)).enumerate() {
+            for (&d, &bucket) in dbias.iter().zip(buckets) {
+                sum[bucket as usize * self.heads + head] += d;
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The step of an encoder-decoder: two stacks and the loss over the vocabulary.
+//!
+//! Logits are made for some rows at a time, turned into their own gradient where they
+//! stand, and multiplied back at once, so only one copy of a part of them ever exists.
+
+use super::Context;
+use super::attention::Rows;
+use super::buffers::Buffer;
+use super::elementwise::{gather, scatter};
+use super::linear::{Linear, Part};
+use super::param::{Gradient, Param};
+use super::stack::{Memory, Stack};
+use crate::Result;
+use crate::data::Batch;
+use crate::model::outline::StackOutline;
+use crate::model::t5::T5;
+use crate::model::{self, Weight};
+use crate::ops::Segments;
+use crate::ops::cpu::{Matrix, MatrixMut, Real, Write, wide_product};
+use crate::ops::cross_entropy;
+use crate::peft::Trainables;
+
+/// Logits that are made at a time.
+const LOGITS: usize = 1 << 22;
+
+/// A T5 with what is installed in it.
+#[derive(Debug)]
+pub(super) struct T5Step {
+    shared: Param, // [vocab, d_model]
+    vocab: usize,
+    width: usize,
+    head: Option<Linear>, // None: tied to `shared`
+    scale: f64,           // of the hidden states before a tied head
+    encoder: Stack,
+    decoder: Stack,
+}
+
+impl T5Step {
+    pub(super) fn plan(
+        (shared, head, scale): (&Weight, Option<&model::Linear>, f64),
+        (encoder, decoder): (&StackOutline<'_>, &StackOutline<'_>),
+        trainables: &Trainables,
+    ) -> Result<Self> {
+        let (vocab, width) = shared.stored().dims2()?;
+        let head = head.map(|head| Linear::plan(head, trainables));
+        Ok(Self {
+            shared: Param::of(shared, "shared", trainables)?,
+            vocab,
+            width,
+            head: head.transpose()?,
+            scale,
+            encoder: Stack::plan(encoder, trainables)?,
+            decoder: Stack::plan(decoder, trainables)?,
+        })
+    }
+
+    pub(super) fn gradient<T: Real>(
+        &self,
+        t5: &T5,
+        batch: &Batch,
+        context: &Context<'_, T>,
+        gradient: &mut Gradient<'_, T>,
+    ) -> Result<f64> {
+        let (source, target) = (&batch.source, &batch.target);
+        let segments = |packed: &crate::data::Packed| Segments::of(&packed.offsets);
+        let (from, to) = (segments(source), segments(target));
+        let below = self.shared.is_trained();
+
+        let embedded = self.embed(&source.ids, context)?;
+        let (encoded, encoding) = self
+            .encoder
+            .forward(embedded, &from, (None, below), context)?;
+        let shifted = t5.shift_right(target);
+        let rows = Rows {
+            rows: &encoded,
+            segments: &from,
+        };
+        let embedded = self.embed(&shifted, context)?;
+        let trained_memory = below || self.encoder.is_trained();
+        // Whatever is trained in the encoder is below the decoder's attentions to it.
+        let under = below || trained_memory;
+        let (hidden, decoding) =
+            self.decoder
+                .forward(embedded, &to, (Some(rows), under), context)?;
+
+        let (loss, dhidden) = self.loss(&hidden, &target.ids, context, gradient)?;
+        drop(hidden);
+        let mut dencoded = trained_memory.then(|| context.buffers.zeros(encoded.len()));
+        let memory = Memory {
+            rows,
+            gradient: dencoded.as_mut(),
+        };
+        let dembedded =
+            self.decoder
+                .backward(decoding, dhidden, (Some(memory), under), context, gradient)?;
+        self.embed_gradient(dembedded.as_deref(), &shifted, gradient);
+        drop((dembedded, encoded));
+        if let Some(dencoded) = dencoded {
+            let dembedded =
+                self.encoder
+                    .backward(encoding, dencoded, (None, below), context, gradient)?;
+            self.embed_gradient(dembedded.as_deref(), &source.ids, gradient);
+        }
+        Ok(loss)
+    }
+
+    fn embed<'s, T: Real>(&self, ids: &[u32], context: &Context<'s, T>) -> Result<Buffer<'s, T>> {
+        super::check_ids(ids, self.vocab)?;
+        let mut rows = context.buffers.take(ids.len() * self.width);
+        let table = self.shared.read(context.values)?;
+        gather(&mut rows, &table, ids, self.width, false);
+        Ok(rows)
+    }
+
+    fn embed_gradient<T: Real>(
+        &self,
+        rows: Option<&[T]>,
+        ids: &[u32],
+        gradient: &mut Gradient<'_, T>,
+    ) {
+        if let (Some(rows), Some(table)) = (rows, gradient.of(&self.shared)) {
+            scatter(table, rows, ids, self.width);
+        }
+    }
+
+    /// The mean loss of target tokens, and the gradient of the hidden states.
+    fn loss<'s, T: Real>(
+        &self,
+        hidden: &[T],
+        classes: &[u32],
+        context: &Context<'s, T>,
+        gradient: &mut Gradient<'_, T>,
+    ) -> Result<(f64, Buffer<'s, T>)> {
+        super::check_ids(classes, self.vocab)?;
+        let (width, vocab) = (self.width, self.vocab);
+        let mut dhidden = context.buffers.take(hidden.len());
+        let share = T::one() / T::from_f64(classes.len() as f64);
+        let rows = (LOGITS / vocab).max(1);
+        let mut logits = context.buffers.take(rows.min(classes.len()) * vocab);
+        let mut sum = T::zero();
+        let blocks = hidden
+            .chunks(rows * width)
+            .zip(dhidden.chunks_mut(rows * width));
+        for ((hidden, dhidden), classes) in blocks.zip(classes.chunks(rows)) {
+            let count = classes.len();
+            let logits = &mut logits[..count * vocab];
+            let whole = Part {
+                stride: vocab,
+                first: 0,
+            };
+            if let Some(head) = &self.head {
+                head.forward(hidden, (logits, whole), context)?;
+                sum += cross_entropy::into_gradient(logits, classes, share);
+                let target = Some((dhidden, Write::Replace));
+                head.backward(Some(hidden), (logits, whole), target, context, gradient)?;
+                continue;
+            }
+            let scale = T::from_f64(self.scale);
+            let table = self.shared.read(context.values)?;
+            let table = Matrix::new(&table, (vocab, width), width);
+            let hidden = Matrix::new(hidden, (count, width), width);
+            let mut target = MatrixMut::new(logits, (count, vocab), vocab);
+            wide_product(scale, hidden, table.t(), &mut target, Write::Replace);
+            sum += cross_entropy::into_gradient(logits, classes, share);
+            let dlogits = Matrix::new(logits, (count, vocab), vocab);
+            if let Some(sum) = gradient.of(&self.shared) {
+                let mut sum = MatrixMut::new(sum, (vocab, width), width);
+                wide_product(scale, dlogits.t(), hidden, &mut sum, Write::Add);
+            }
+            let mut target = MatrixMut::new(dhidden, (count, width), width);
+            wide_product(scale, dlogits, table, &mut target, Write::Replace);
+        }
+        Ok(((sum * share).to_f64(), dhidden))
+    }
+}

@@ -1,0 +1,285 @@
+//! The hand-written step against the composed model, differentiated by candle.
+//!
+//! Every kind of method that has a hand-written form is installed in every tiny pretrained
+//! model; values are moved away from where they start, where half the gradients are 0. In
+//! `f64` the forms agree to eleven digits, which is what shows them equal; in `f32` each of
+//! them is some 1e-5 off.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor};
+
+use super::Fused;
+use crate::config::{MethodConfig, Pooling};
+use crate::data::{Batch, Gold, Packed};
+use crate::model::network::scalar;
+use crate::model::{Answer, Family, Model, ModelShape, Pass, Placement, Weights};
+use crate::ops::index;
+use crate::peft::{self, Trainables};
+use crate::random::Key;
+
+/// Methods on models that are 32 wide.
+const METHODS: [&str; 17] = [
+    "kind = 'full'",
+    "kind = 'head'",
+    "kind = 'adapter'\nreduction_factor = 4",
+    "kind = 'adapter'\nreduction_factor = 5\ntrain_layer_norms = false\nleave_out = [0]",
+    "kind = 'adapter'\nreduction_factor = 4\npositions = 'feed-forward'\nconvention = 'adapterhub'",
+    "kind = 'adapter'\nreduction_factor = 4\npositions = 'self-attention'",
+    "kind = 'compacter'\nn = 4\nreduction_factor = 4",
+    "kind = 'compacter'\nn = 2\nreduction_factor = 4\nrank = 2",
+    "kind = 'compacter'\nn = 4\nreduction_factor = 4\nslow = 'own'",
+    "kind = 'compacter'\nn = 4\nreduction_factor = 4\nlearn_slow = false",
+    "kind = 'compacter'\nn = 4\nreduction_factor = 4\nfast = 'dense'",
+    "kind = 'compacter'\nn = 4\nreduction_factor = 4\nconvention = 'adapterhub'",
+    "kind = 'compacter'\nn = 4\nreduction_factor = 4\nnon_linearity = 'swish'",
+    "kind = 'compacter'\nn = 4\nreduction_factor = 4\nnon_linearity = 'relu'",
+    "kind = 'compacter++'\nn = 4\nreduction_factor = 4",
+    "kind = 'lora'",
+    "kind = 'lora'\nrank = 3\ntargets = ['q', 'k', 'v', 'o']\ndropout = 0.2",
+];
+
+const MODELS: [&str; 4] = ["bert", "roberta", "t5_v1_0", "t5_v1_1"];
+
+/// The methods that a model can have: T5 has no task head to train alone.
+fn methods(name: &str) -> impl Iterator<Item = &'static str> {
+    let fits = move |table: &&str| !(name.starts_with("t5") && *table == METHODS[1]);
+    METHODS.into_iter().filter(fits)
+}
+
+fn model(name: &str, pooling: Pooling, dtype: DType, values: bool) -> Model {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../tests/fixtures/parity")
+        .join(name);
+    let answer = match ModelShape::from_folder(&folder).unwrap().family {
+        Family::T5 => Answer::Text { longest: 8 },
+        Family::Bert | Family::Roberta if values => Answer::Value,
+        Family::Bert | Family::Roberta => Answer::Class {
+            count: 3,
+            verbalizers: Vec::new(),
+        },
+    };
+    let placement = Placement {
+        device: Device::Cpu,
+        dtype,
+        pooling,
+    };
+    Model::load(&folder, answer, placement).unwrap()
+}
+
+fn installed(table: &str, model: &mut Model) -> Trainables {
+    let config: MethodConfig = toml::from_str(table).unwrap();
+    let trainables = peft::install(&config.resolve().unwrap(), model, 5).unwrap();
+    let values = trainables.values();
+    let flat = values.to_dtype(DType::F64).unwrap().to_vec1::<f64>();
+    let noise = Key::new(17);
+    let moved = flat.unwrap().into_iter().enumerate();
+    let moved: Vec<f64> = moved
+        .map(|(at, value)| value + 0.05 * noise.normal(at as u64))
+        .collect();
+    let moved = Tensor::new(moved, &Device::Cpu).unwrap();
+    values
+        .set(&moved.to_dtype(values.dtype()).unwrap())
+        .unwrap();
+    trainables.refresh().unwrap();
+    trainables
+}
+
+/// Sequences of the lengths given, of made-up tokens.
+fn packed(lengths: &[usize], key: Key) -> Packed {
+    let sequences: Vec<(Vec<u32>, Vec<u32>)> = lengths
+        .iter()
+        .enumerate()
+        .map(|(at, &length)| {
+            let token = |i: usize| index(3 + (key.with(at as u64).bits(i as u64) % 50) as usize);
+            let types = (0..length).map(|i| index(i * 2 / length)).collect();
+            ((0..length).map(token).collect(), types)
+        })
+        .collect();
+    Packed::new(sequences.iter().map(|(ids, types)| (&ids[..], &types[..])))
+}
+
+fn batch(sources: &[usize], targets: &[usize], values: bool, key: Key) -> Batch {
+    let gold = |at: usize| {
+        if values {
+            Gold::Value(key.normal(at as u64))
+        } else {
+            Gold::Class(index(at % 3))
+        }
+    };
+    Batch {
+        examples: (0..sources.len()).collect(),
+        source: packed(sources, key.with(1)),
+        target: packed(targets, key.with(2)),
+        gold: (0..sources.len()).map(gold).collect(),
+    }
+}
+
+/// Loss and gradient of both forms agree to `tolerance` of each tensor's largest entry.
+fn agree(what: &str, model: &Model, trainables: &Trainables, work: (&Batch, &Pass, f64)) {
+    let (batch, pass, tolerance) = work;
+    let composed = model.loss(batch, pass).unwrap();
+    let expected = if composed.track_op() {
+        trainables.gradient(&composed.backward().unwrap()).unwrap()
+    } else {
+        trainables.values().zeros_like().unwrap()
+    };
+    let fused = Fused::new(model, trainables).unwrap();
+    let (loss, gradient) = fused.gradient(model, trainables, batch, pass).unwrap();
+    let wanted = scalar(&composed).unwrap();
+    assert!(
+        (loss - wanted).abs() <= tolerance * wanted.abs(),
+        "{what}: loss {loss} against {wanted}"
+    );
+    let numbers =
+        |flat: &Tensor| -> Vec<f64> { flat.to_dtype(DType::F64).unwrap().to_vec1().unwrap() };
+    let (found, expected) = (numbers(&gradient), numbers(&expected));
+    let largest = |of: &[f64]| of.iter().fold(0f64, |m, g| m.max(g.abs()));
+    let whole = largest(&expected);
+    for parameter in trainables.parameters() {
+        let range = parameter.start..parameter.start + parameter.len();
+        let expected = &expected[range.clone()];
+        // A bias on keys moves all scores of a query alike: its gradient is 0 but for rounding.
+        let of_keys = parameter.name.ends_with("key.bias");
+        let largest = if of_keys { whole } else { largest(expected) };
+        for (at, (found, expected)) in found[range].iter().zip(expected).enumerate() {
+            assert!(
+                (found - expected).abs() <= tolerance * largest + 1e-18,
+                "{what}: {} [{at}]: {found} against {expected} (largest {largest})",
+                parameter.name
+            );
+        }
+    }
+    // Room that was used before changes nothing.
+    let again = fused.gradient(model, trainables, batch, pass).unwrap();
+    assert_eq!((again.0, numbers(&again.1)), (loss, found), "{what}: again");
+}
+
+#[test]
+fn loss_and_gradients_of_every_method_are_those_of_the_composed_model() {
+    let key = Key::new(3);
+    for name in MODELS {
+        for table in methods(name) {
+            let mut model = model(name, Pooling::Mean, DType::F64, false);
+            let trainables = installed(table, &mut model);
+            for dropout in [0.0, 0.3] {
+                let pass = Pass::training(dropout, Key::new(8));
+                let what = format!("{name}, dropout {dropout}\n{table}\n");
+                let batch = batch(&[5, 1, 9, 3], &[2, 4, 1, 3], false, key);
+                agree(&what, &model, &trainables, (&batch, &pass, 1e-11));
+            }
+        }
+    }
+}
+
+#[test]
+fn one_sequence_of_one_token_is_a_batch_too() {
+    for name in MODELS {
+        for table in [METHODS[6], METHODS[15]] {
+            let mut model = model(name, Pooling::Mean, DType::F64, false);
+            let trainables = installed(table, &mut model);
+            let batch = batch(&[1], &[1], false, Key::new(4));
+            let pass = Pass::training(0.0, Key::new(8));
+            agree(name, &model, &trainables, (&batch, &pass, 1e-10));
+        }
+    }
+}
+
+#[test]
+fn every_pooling_and_both_answers_of_encoders_agree() {
+    for name in MODELS {
+        for (pooling, values) in [
+            (Pooling::Mean, true),
+            (Pooling::Cls, false),
+            (Pooling::Pooler, true),
+            (Pooling::Pooler, false),
+        ] {
+            for table in ["kind = 'full'", METHODS[6], METHODS[1]] {
+                let mut model = model(name, pooling, DType::F64, values);
+                if model.head_outputs().is_none() {
+                    continue;
+                }
+                let trainables = installed(table, &mut model);
+                let batch = batch(&[4, 7, 2], &[1, 1, 1], values, Key::new(6));
+                let pass = Pass::training(0.2, Key::new(8));
+                let what = format!("{name}, {pooling:?}\n{table}\n");
+                agree(&what, &model, &trainables, (&batch, &pass, 1e-11));
+            }
+        }
+    }
+}
+
+/// A model large enough that its products are shared among threads.
+fn wide(family: &str) -> Model {
+    let mut shape = ModelShape::named(family).unwrap().with_vocab(400);
+    (shape.encoder_layers, shape.d_ff) = (1, 640);
+    shape.decoder_layers = shape.decoder_layers.min(1);
+    let answer = if shape.has_decoder() {
+        Answer::Text { longest: 8 }
+    } else {
+        Answer::Class {
+            count: 3,
+            verbalizers: Vec::new(),
+        }
+    };
+    let placement = Placement {
+        device: Device::Cpu,
+        dtype: DType::F32,
+        pooling: Pooling::Mean,
+    };
+    let weights = Weights::random(Key::new(2));
+    Model::build(weights, &shape.to_config_json(), answer, placement).unwrap()
+}
+
+#[test]
+fn any_number_of_threads_computes_the_same_bits() {
+    for family in ["t5-small", "all-MiniLM-L6-v2"] {
+        for table in [METHODS[0], METHODS[6], METHODS[16]] {
+            let mut model = wide(family);
+            let trainables = installed(table, &mut model);
+            let fused = Fused::new(&model, &trainables).unwrap();
+            let batch = batch(
+                &[60, 33, 1, 47, 58, 70],
+                &[4, 9, 1, 3, 7, 5],
+                false,
+                Key::new(3),
+            );
+            let pass = Pass::training(0.1, Key::new(8));
+            let run = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+                let result = pool
+                    .unwrap()
+                    .install(|| fused.gradient(&model, &trainables, &batch, &pass));
+                let (loss, gradient) = result.unwrap();
+                let bits = gradient
+                    .to_vec1::<f32>()
+                    .unwrap()
+                    .into_iter()
+                    .map(f32::to_bits);
+                (loss.to_bits(), bits.collect::<Vec<_>>())
+            };
+            let alone = run(1);
+            for threads in [1, 2, 3, 8] {
+                assert!(
+                    run(threads) == alone,
+                    "{family}, {threads} threads\n{table}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn single_precision_agrees_as_far_as_two_whole_models_round_alike() {
+    for name in MODELS {
+        for table in methods(name) {
+            let mut model = model(name, Pooling::Mean, DType::F32, false);
+            let trainables = installed(table, &mut model);
+            let batch = batch(&[5, 1, 9, 3], &[2, 4, 1, 3], false, Key::new(3));
+            let pass = Pass::training(0.1, Key::new(8));
+            let what = format!("{name}\n{table}\n");
+            agree(&what, &model, &trainables, (&batch, &pass, 3e-5));
+        }
+    }
+}

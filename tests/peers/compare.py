@@ -1,0 +1,232 @@
+#!/usr/bin/env python3
+"""Trains ours and the peers on the same work, in turn, and prints medians and ratios.
+
+    python3 tests/peers/compare.py                      # all workloads, five rounds: hours
+    python3 tests/peers/compare.py --only t5-16x128 --rounds 5 --threads 1
+    python3 tests/peers/compare.py --json results.json
+
+The interpreter must be the one that tests/python/setup.sh prints. Programs are compiled first:
+
+    cargo build --release --package compacter-tui
+
+Lengths of real sentences (`sst2`, `rte`) are those that the model's own tokenizer gives; the data
+is read from COMPACTER_SHARED. In each round every program runs once, in an order that turns, so
+that a slow minute of the machine meets all of them; a cell is the median over rounds, a ratio the
+median of the rounds' ratios, with the smallest and the largest behind it.
+
+The peer is given its best: f32, bf16 autocast and, with `--compile`, `torch.compile`, on batches
+as they come and, where lengths differ, on batches of similar length. `--avx2` holds both sides to
+AVX2: ours as a program compiled for it (`--program`), the peer by the variables that its
+libraries read.
+"""
+
+import argparse
+import csv
+import json
+import os
+import pathlib
+import platform
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+
+# Ours is measured with the methods as the peers have them.
+OURS = {
+    "compacter": ["--method", "compacter", "--set", "reduction_factor=32", "--set", "n=4"],
+    "lora": ["--method", "lora", "--set", "rank=8", "--set", 'targets=["q", "v"]'],
+    "full": ["--method", "full"],
+}
+MODELS = {"t5": "t5-small", "minilm": "all-MiniLM-L6-v2"}
+UNIFORM = {"16x128": (16, 128), "32x64": (32, 64)}
+REAL = {"sst2": 32, "rte": 32}
+SENTENCES = 512
+
+AVX2 = {
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+}
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--only", action="append", help="such as t5-16x128 or minilm-sst2")
+    parser.add_argument("--methods", default="compacter,lora,full")
+    parser.add_argument("--threads", default="1,2")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=5, help="of each program, on even lengths")
+    parser.add_argument("--compile", action="store_true", help="torch.compile too")
+    parser.add_argument("--no-bf16", action="store_true", help="leave bf16 autocast out")
+    parser.add_argument("--avx2", action="store_true")
+    parser.add_argument("--program", default=ROOT / "target/release/compacter", type=pathlib.Path)
+    parser.add_argument("--json", type=pathlib.Path)
+    return parser.parse_args()
+
+
+def sentences(name):
+    """The first and second texts of a data set's rows."""
+    shared = os.environ.get("COMPACTER_SHARED")
+    if not shared:
+        sys.exit("compare.py: set COMPACTER_SHARED to the folder with data/SST-2 and data/RTE")
+    folder = {"sst2": "SST-2", "rte": "RTE"}[name]
+    with open(pathlib.Path(shared) / "data" / folder / "train.tsv", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    random.Random(1).shuffle(rows)
+    columns = [key for key in rows[0] if key.startswith("sentence")]
+    return [[row[column] for column in columns] for row in rows[:SENTENCES]]
+
+
+def tokenizer(model):
+    from tokenizers import Tokenizer
+
+    if model == "minilm":
+        script = ROOT / "tests/python/fetch_minilm.sh"
+        folder = subprocess.check_output([script], text=True).strip()
+        found = Tokenizer.from_file(str(pathlib.Path(folder) / "tokenizer.json"))
+        found.no_padding()
+        found.no_truncation()
+        return lambda texts: len(found.encode(*texts).ids)
+    import sentencepiece
+
+    shared = pathlib.Path(os.environ["COMPACTER_SHARED"])
+    found = sentencepiece.SentencePieceProcessor()
+    found.Load(str(shared / "tokenizers/t5-spiece.model"))
+    return lambda texts: len(found.EncodeAsIds(" ".join(texts))) + 1
+
+
+def lengths_file(model, data, folder):
+    length = tokenizer(model)
+    path = folder / f"{model}-{data}.txt"
+    # Answers are one word and the end.
+    lines = [f"{min(length(texts), 128)} 2" for texts in sentences(data)]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def run(command, extra):
+    output = subprocess.run(
+        [str(word) for word in command],
+        env={**os.environ, **extra},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    if output.returncode != 0:
+        lines = output.stderr.strip().splitlines() or ["no message"]
+        return {"failed": lines[-1]}
+    return json.loads(output.stdout.splitlines()[-1])
+
+
+def programs(args, model, method, work, threads):
+    """What is run, by name; ours first."""
+    common = ["--threads", threads, *work]
+    name = MODELS[model]
+    ours = [args.program, "bench", "--json", "--model", name, *OURS[method], *common]
+    peer = [sys.executable, HERE / "torch_step.py", "--model", name, "--method", method, *common]
+    found = {"ours": ours, "torch": peer}
+    real = "--lengths" in work
+    if real:
+        found["ours, padded"] = [*ours, "--pad"]
+        found["torch, grouped"] = [*peer, "--grouped"]
+    if not args.no_bf16:
+        found["torch bf16"] = [*peer, "--bf16"]
+        if real:
+            found["torch bf16, grouped"] = [*peer, "--bf16", "--grouped"]
+    if args.compile:
+        found["torch compiled"] = [*peer, "--compile"]
+        if not args.no_bf16:
+            found["torch compiled bf16"] = [*peer, "--compile", "--bf16"]
+    return found
+
+
+def measure(args, model, method, work, threads):
+    found = programs(args, model, method, work, threads)
+    extra = AVX2 if args.avx2 else {}
+    results = {name: [] for name in found}
+    names = list(found)
+    for turn in range(args.rounds):
+        at = turn % len(names)
+        for name in names[at:] + names[:at]:
+            results[name].append(run(found[name], extra))
+    return results
+
+
+FIGURES = [
+    ("cpu", "round_cpu_ms", "CPU, ms"),
+    ("wall", "round_ms", "wall, ms"),
+    ("memory", "peak_mib", "peak, MiB"),
+]
+
+
+def table(title, results):
+    print(f"\n{title}")
+    heads = "".join(f"{head:>12}{'ours / it':>22}" for _, _, head in FIGURES)
+    print(f"{'':24}{heads}")
+    for name, rounds in results.items():
+        failed = [each["failed"] for each in rounds if "failed" in each]
+        if failed:
+            print(f"{name:24}failed: {failed[0]}")
+            continue
+        cells = ""
+        for _, key, _ in FIGURES:
+            cells += f"{statistics.median(each[key] for each in rounds):12.1f}"
+            pairs = zip(results["ours"], rounds)
+            ratios = [ours[key] / each[key] for ours, each in pairs if key in ours]
+            if name == "ours" or not ratios:
+                cells += " " * 22
+                continue
+            middle = statistics.median(ratios)
+            cells += f"{middle:9.2f} ({min(ratios):.2f}–{max(ratios):.2f})"
+        print(f"{name:24}{cells}")
+    shares = [each["gemm_share"] for each in results["ours"] if "gemm_share" in each]
+    if shares:
+        rate = statistics.median(each["gemm_rate"] for each in results["ours"])
+        share = statistics.median(shares)
+        print(f"{'':24}ours at {100 * share:.0f} % of the GEMM rate ({rate:.0f} GFLOP/s)")
+
+
+def processor():
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()
+
+
+def main():
+    args = arguments()
+    everything = {}
+    print(f"{processor()}, {os.cpu_count()} cores; medians of {args.rounds} rounds, run in turn")
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        for model in MODELS:
+            for data in [*UNIFORM, *REAL]:
+                name = f"{model}-{data}"
+                if args.only and name not in args.only:
+                    continue
+                if data in UNIFORM:
+                    batch, source = UNIFORM[data]
+                    work = ["--batch", batch, "--source", source, "--target", 8]
+                    work += ["--steps", args.steps]
+                else:
+                    path = lengths_file(model, data, folder)
+                    work = ["--batch", REAL[data], "--lengths", path]
+                for method in args.methods.split(","):
+                    for threads in args.threads.split(","):
+                        results = measure(args, model, method, work, threads)
+                        title = f"{name}, {method}, {threads} threads"
+                        title += ", AVX2" if args.avx2 else ""
+                        table(title, results)
+                        sys.stdout.flush()
+                        everything[title] = results
+    if args.json:
+        args.json.write_text(json.dumps(everything, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
