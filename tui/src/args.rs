@@ -231,6 +231,9 @@ pub(crate) struct Bench {
     /// How the gradient is computed: auto, fused or composed
     #[arg(long, default_value = "auto", value_parser = named::<StepForm>)]
     pub(crate) step: StepForm,
+    /// Compute activations again in the backward pass instead of keeping them
+    #[arg(long)]
+    pub(crate) gradient_checkpointing: bool,
     /// Dropout probability
     #[arg(long, default_value_t = 0.0)]
     pub(crate) dropout: f64,

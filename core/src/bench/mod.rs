@@ -42,6 +42,8 @@ pub struct Workload {
     pub dtype: Dtype,
     /// How the gradient is computed.
     pub form: StepForm,
+    /// Whether activations are computed again in the backward pass.
+    pub gradient_checkpointing: bool,
     /// Steps before the measured ones.
     pub warmup: usize,
     /// Measured steps; each batch is used once or more.
@@ -104,6 +106,7 @@ pub fn run(work: &Workload) -> Result<Report> {
     let trainables = peft::install(&work.method, &mut model, 1)?;
     let train = TrainConfig {
         step: work.form,
+        gradient_checkpointing: work.gradient_checkpointing,
         ..TrainConfig::default()
     };
     let objective = task_loss(&train, &model, &trainables)?;

@@ -30,6 +30,7 @@ fn every_form_and_both_families_can_be_measured() {
                 batches: vec![vec![(5, 2), (3, 1)], vec![(4, 1)]],
                 dtype: Dtype::F32,
                 form,
+                gradient_checkpointing: form == StepForm::Fused,
                 warmup: 1,
                 steps: 3,
                 dropout: 0.0,

@@ -45,6 +45,9 @@ pub struct TrainConfig {
     pub length_buckets: bool,
     /// How the gradient of a step is computed.
     pub step: StepForm,
+    /// Whether the backward pass computes activations again instead of keeping them: a third
+    /// more time for less memory. The hand-written form does so.
+    pub gradient_checkpointing: bool,
 }
 
 impl Default for TrainConfig {
@@ -67,6 +70,7 @@ impl Default for TrainConfig {
             threads: 0,
             length_buckets: true,
             step: StepForm::Auto,
+            gradient_checkpointing: false,
         }
     }
 }

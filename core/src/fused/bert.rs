@@ -8,7 +8,7 @@ use super::norm::Norm;
 use super::param::{Gradient, Param};
 use super::stack::Stack;
 use crate::config::Pooling;
-use crate::data::Batch;
+use crate::data::{Batch, Packed};
 use crate::model::bert::Bert;
 use crate::model::head::Head;
 use crate::model::outline::StackOutline;
@@ -100,9 +100,9 @@ impl BertStep {
         let Some(dhidden) = dhidden else {
             return Ok(loss);
         };
-        let dembedded = self
-            .stack
-            .backward(run, dhidden, (None, below), context, gradient)?;
+        let dembedded =
+            self.stack
+                .backward(run, (dhidden, &segments), (None, below), context, gradient)?;
         let (Some(dembedded), Some(sum)) = (dembedded, sum) else {
             return Ok(loss);
         };
@@ -116,6 +116,24 @@ impl BertStep {
             }
         }
         Ok(loss)
+    }
+
+    /// The hidden states `[tokens, d_model]`, and their width.
+    pub(super) fn encode<'s, T: Real>(
+        &'s self,
+        bert: &Bert,
+        source: &Packed,
+        context: &Context<'s, T>,
+    ) -> Result<(Buffer<'s, T>, usize)> {
+        let sum = self.embed(&bert.embedded_rows(source)?, context)?;
+        let mut embedded = context.buffers.take(sum.len());
+        self.norm.forward(&sum, &mut embedded, context)?;
+        std::mem::drop(sum);
+        let segments = Segments::of(&source.offsets);
+        let (hidden, _) = self
+            .stack
+            .forward(embedded, &segments, (None, false), context)?;
+        Ok((hidden, self.width))
     }
 
     fn embed<'s, T: Real>(

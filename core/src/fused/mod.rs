@@ -41,8 +41,9 @@ use std::fmt;
 
 use candle_core::{DType, Tensor};
 
-use crate::data::Batch;
-use crate::model::{Model, Network, Outline, Pass};
+use crate::data::{Batch, Packed};
+use crate::model::{Encoded, Model, Network, Outline, Pass};
+use crate::ops::Segments;
 use crate::ops::cpu::{Real, View};
 use crate::peft::Trainables;
 use crate::{Error, Result};
@@ -52,7 +53,10 @@ use param::Gradient;
 use t5::T5Step;
 
 /// The hand-written training step of a model.
-pub struct Fused(Box<dyn Step>);
+pub struct Fused {
+    step: Box<dyn Step>,
+    keep: Keep,
+}
 
 impl Fused {
     /// Reads the model with what is installed in it.
@@ -63,7 +67,7 @@ impl Fused {
         if !model.device.is_cpu() {
             return Err(Error::method("the hand-written step runs on the CPU only"));
         }
-        Ok(Self(match model.dtype {
+        let step: Box<dyn Step> = match model.dtype {
             DType::F32 => Box::new(Engine::<f32>::new(model, trainables)?),
             DType::F64 => Box::new(Engine::<f64>::new(model, trainables)?),
             other => {
@@ -71,7 +75,30 @@ impl Fused {
                     format!("the hand-written step computes in f32 or f64, not {other:?}");
                 return Err(Error::method(message));
             }
-        }))
+        };
+        let keep = Keep::All;
+        Ok(Self { step, keep })
+    }
+
+    /// Whether branches are run once more in the backward pass, which then keeps their inputs
+    /// only (gradient checkpointing, Chen et al., arXiv:1604.06174).
+    #[must_use]
+    pub fn recomputing(mut self, recompute: bool) -> Self {
+        self.keep = if recompute { Keep::Inputs } else { Keep::All };
+        self
+    }
+
+    /// What the encoder makes of inputs, without dropout; nothing is kept for a backward pass.
+    ///
+    /// # Errors
+    /// As [`Self::gradient`].
+    pub fn encode(
+        &self,
+        model: &Model,
+        trainables: &Trainables,
+        source: &Packed,
+    ) -> Result<Encoded> {
+        self.step.encode(model, trainables, source)
     }
 
     /// The mean loss of a batch, as [`Model::loss`] defines it, and its gradient `[total]`
@@ -86,7 +113,8 @@ impl Fused {
         batch: &Batch,
         pass: &Pass,
     ) -> Result<(f64, Tensor)> {
-        self.0.gradient(model, trainables, batch, pass)
+        let work = (batch, pass, self.keep);
+        self.step.gradient(model, trainables, work)
     }
 }
 
@@ -102,9 +130,10 @@ trait Step: Send + Sync {
         &self,
         model: &Model,
         trainables: &Trainables,
-        batch: &Batch,
-        pass: &Pass,
+        work: (&Batch, &Pass, Keep),
     ) -> Result<(f64, Tensor)>;
+
+    fn encode(&self, model: &Model, trainables: &Trainables, source: &Packed) -> Result<Encoded>;
 }
 
 struct Engine<T> {
@@ -153,12 +182,12 @@ impl<T: Real> Step for Engine<T> {
         &self,
         model: &Model,
         trainables: &Trainables,
-        batch: &Batch,
-        pass: &Pass,
+        (batch, pass, keep): (&Batch, &Pass, Keep),
     ) -> Result<(f64, Tensor)> {
         let values = View::<T>::of(trainables.values())?;
         let context = Context {
             values: &values,
+            keep,
             pass,
             buffers: &self.buffers,
         };
@@ -169,12 +198,36 @@ impl<T: Real> Step for Engine<T> {
             (Planned::Bert(step), Network::Bert(bert)) => {
                 step.gradient((model, bert), batch, &context, gradient)?
             }
-            _ => return Err(Error::method("the step was planned for another model")),
+            _ => return Err(another_model()),
         };
         drop(values);
         let total = flat.len();
         Ok((loss, Tensor::from_vec(flat, total, &model.device)?))
     }
+
+    fn encode(&self, model: &Model, trainables: &Trainables, source: &Packed) -> Result<Encoded> {
+        let values = View::<T>::of(trainables.values())?;
+        let context = Context {
+            values: &values,
+            keep: Keep::Nothing,
+            pass: &Pass::EVALUATION,
+            buffers: &self.buffers,
+        };
+        let (hidden, width) = match (&self.network, &model.network) {
+            (Planned::T5(step), Network::T5(_)) => step.encode(source, &context)?,
+            (Planned::Bert(step), Network::Bert(bert)) => step.encode(bert, source, &context)?,
+            _ => return Err(another_model()),
+        };
+        let shape = (source.tokens(), width);
+        Ok(Encoded {
+            hidden: Tensor::from_vec(hidden.to_vec(), shape, &model.device)?,
+            segments: Segments::new(&source.offsets, model.dtype, &model.device)?,
+        })
+    }
+}
+
+fn another_model() -> Error {
+    Error::method("the step was planned for another model")
 }
 
 /// Refuses row numbers that a table does not have.
@@ -185,10 +238,22 @@ fn check_ids(ids: &[u32], rows: usize) -> Result<()> {
     }
 }
 
+/// What a forward pass keeps for the backward pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    /// Nothing: there is none.
+    Nothing,
+    /// The inputs of branches, which are run once more then.
+    Inputs,
+    /// All that it reads.
+    All,
+}
+
 /// What every piece of a step reads.
 struct Context<'s, T> {
     /// All trained values.
     values: &'s [T],
+    keep: Keep,
     /// The pass, for dropout.
     pass: &'s Pass,
     buffers: &'s Buffers<T>,

@@ -4,13 +4,13 @@
 //! below it is kept in the forward pass: with frozen norms, the lowest branch costs no
 //! backward pass but its adapter's.
 
-use super::Context;
 use super::attention::{Elsewhere, Looks, Rows};
 use super::branch::{Branch, Inner, Kept, Wanted};
 use super::buffers::Buffer;
 use super::elementwise::drop;
 use super::norm::Norm;
 use super::param::{Gradient, Param};
+use super::{Context, Keep};
 use crate::Result;
 use crate::model::outline::StackOutline;
 use crate::model::t5::RelativeBias;
@@ -39,10 +39,19 @@ struct Relative {
 
 /// What the backward pass reads.
 pub(super) struct Run<'s, T> {
-    kept: Vec<Kept<'s, T>>, // from the lowest trained branch on
+    held: Vec<Held<'s, T>>, // from the lowest trained branch on
     last: Option<Buffer<'s, T>>,
-    buckets: Vec<u32>, // [q · k] of the longest sequence
+    bias: Option<Buffer<'s, T>>, // [h, q, k] of the longest sequence
+    buckets: Vec<u32>,           // [q · k] of the longest sequence
     longest: usize,
+}
+
+/// What is held of one branch.
+enum Held<'s, T> {
+    /// All that its backward pass reads.
+    Kept(Kept<'s, T>),
+    /// Its input: the backward pass runs it forward once more.
+    Input(Buffer<'s, T>),
 }
 
 /// The encoder as a decoder sees it.
@@ -107,24 +116,22 @@ impl Stack {
             Some(relative) => {
                 let buckets = relative.positions.buckets(0..longest, longest);
                 let bias = relative.spread(&buckets, longest, context)?;
-                (buckets, Some((bias, relative.heads)))
+                (buckets, Some(bias))
             }
             None => (Vec::new(), None),
         };
-        let bias = bias.as_ref().map(|(data, heads)| Bias {
-            data,
-            shape: [*heads, longest, longest],
-        });
-        let first = self.first(below);
-        let mut kept = Vec::new();
+        let first = match context.keep {
+            Keep::Nothing => None,
+            Keep::Inputs | Keep::All => self.first(below),
+        };
+        let mut held = Vec::new();
         for (at, branch) in self.branches.iter().enumerate() {
-            let looks = match (&branch.inner, memory) {
-                (Inner::CrossAttention(_), Some(memory)) => Looks::At(memory),
-                _ => Looks::Inside(bias),
-            };
-            let (next, read) = branch.forward(h, (segments, looks), context)?;
-            if first.is_some_and(|first| at >= first) {
-                kept.push(read);
+            let looks = self.looks(branch, memory, (bias.as_deref(), longest));
+            let wanted = first.is_some_and(|first| at >= first);
+            let input = (wanted && context.keep == Keep::Inputs).then(|| context.buffers.copy(&h));
+            let (next, kept) = branch.forward(h, (segments, looks), context)?;
+            if wanted {
+                held.push(input.map_or(Held::Kept(kept), Held::Input));
             }
             h = next;
         }
@@ -138,12 +145,30 @@ impl Stack {
             }
         };
         let run = Run {
-            kept,
+            held,
             last,
+            bias,
             buckets,
             longest,
         };
         Ok((h, run))
+    }
+
+    /// Where a branch's attention looks.
+    fn looks<'a, T>(
+        &self,
+        branch: &Branch,
+        memory: Option<Rows<'a, T>>,
+        (bias, longest): (Option<&'a [T]>, usize),
+    ) -> Looks<'a, T> {
+        if let (Inner::CrossAttention(_), Some(memory)) = (&branch.inner, memory) {
+            return Looks::At(memory);
+        }
+        let heads = self.relative.as_ref().map_or(0, |relative| relative.heads);
+        Looks::Inside(bias.map(|data| Bias {
+            data,
+            shape: [heads, longest, longest],
+        }))
     }
 
     /// The lowest branch that gradients go down to.
@@ -156,7 +181,7 @@ impl Stack {
     pub(super) fn backward<'s, T: Real>(
         &'s self,
         run: Run<'s, T>,
-        mut dh: Buffer<'s, T>,
+        (mut dh, segments): (Buffer<'s, T>, &Segments),
         (mut memory, below): (Option<Memory<'_, 's, T>>, bool),
         context: &Context<'s, T>,
         gradient: &mut Gradient<'_, T>,
@@ -183,7 +208,15 @@ impl Stack {
         ];
         let mut dbias = trained.map(|_| context.buffers.zeros(shape.iter().product()));
         let branches = self.branches[first..].iter().enumerate();
-        for ((at, branch), kept) in branches.zip(run.kept).rev() {
+        for ((at, branch), held) in branches.zip(run.held).rev() {
+            let kept = match held {
+                Held::Kept(kept) => kept,
+                Held::Input(input) => {
+                    let rows = memory.as_ref().map(|memory| memory.rows);
+                    let looks = self.looks(branch, rows, (run.bias.as_deref(), run.longest));
+                    branch.forward(input, (segments, looks), context)?.1
+                }
+            };
             let wanted = if at > 0 || below {
                 Wanted::Input
             } else {

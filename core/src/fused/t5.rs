@@ -11,7 +11,7 @@ use super::linear::{Linear, Part};
 use super::param::{Gradient, Param};
 use super::stack::{Memory, Stack};
 use crate::Result;
-use crate::data::Batch;
+use crate::data::{Batch, Packed};
 use crate::model::outline::StackOutline;
 use crate::model::t5::T5;
 use crate::model::{self, Weight};
@@ -62,7 +62,7 @@ impl T5Step {
         gradient: &mut Gradient<'_, T>,
     ) -> Result<f64> {
         let (source, target) = (&batch.source, &batch.target);
-        let segments = |packed: &crate::data::Packed| Segments::of(&packed.offsets);
+        let segments = |packed: &Packed| Segments::of(&packed.offsets);
         let (from, to) = (segments(source), segments(target));
         let below = self.shared.is_trained();
 
@@ -90,18 +90,40 @@ impl T5Step {
             rows,
             gradient: dencoded.as_mut(),
         };
-        let dembedded =
-            self.decoder
-                .backward(decoding, dhidden, (Some(memory), under), context, gradient)?;
+        let dembedded = self.decoder.backward(
+            decoding,
+            (dhidden, &to),
+            (Some(memory), under),
+            context,
+            gradient,
+        )?;
         self.embed_gradient(dembedded.as_deref(), &shifted, gradient);
         drop((dembedded, encoded));
         if let Some(dencoded) = dencoded {
-            let dembedded =
-                self.encoder
-                    .backward(encoding, dencoded, (None, below), context, gradient)?;
+            let dembedded = self.encoder.backward(
+                encoding,
+                (dencoded, &from),
+                (None, below),
+                context,
+                gradient,
+            )?;
             self.embed_gradient(dembedded.as_deref(), &source.ids, gradient);
         }
         Ok(loss)
+    }
+
+    /// The encoder's output `[tokens, d_model]`, and its width.
+    pub(super) fn encode<'s, T: Real>(
+        &'s self,
+        source: &Packed,
+        context: &Context<'s, T>,
+    ) -> Result<(Buffer<'s, T>, usize)> {
+        let segments = Segments::of(&source.offsets);
+        let embedded = self.embed(&source.ids, context)?;
+        let (hidden, _) = self
+            .encoder
+            .forward(embedded, &segments, (None, false), context)?;
+        Ok((hidden, self.width))
     }
 
     fn embed<'s, T: Real>(&self, ids: &[u32], context: &Context<'s, T>) -> Result<Buffer<'s, T>> {

@@ -132,9 +132,7 @@ fn agree(what: &str, model: &Model, trainables: &Trainables, work: (&Batch, &Pas
         (loss - wanted).abs() <= tolerance * wanted.abs(),
         "{what}: loss {loss} against {wanted}"
     );
-    let numbers =
-        |flat: &Tensor| -> Vec<f64> { flat.to_dtype(DType::F64).unwrap().to_vec1().unwrap() };
-    let (found, expected) = (numbers(&gradient), numbers(&expected));
+    let (found, expected) = (flattened(&gradient), flattened(&expected));
     let largest = |of: &[f64]| of.iter().fold(0f64, |m, g| m.max(g.abs()));
     let whole = largest(&expected);
     for parameter in trainables.parameters() {
@@ -151,9 +149,45 @@ fn agree(what: &str, model: &Model, trainables: &Trainables, work: (&Batch, &Pas
             );
         }
     }
+    // Nor does it matter what is kept for the backward pass and what is computed again.
+    let sparing = Fused::new(model, trainables).unwrap().recomputing(true);
+    let (again, recomputed) = sparing.gradient(model, trainables, batch, pass).unwrap();
+    assert_eq!(
+        (again, flattened(&recomputed)),
+        (loss, found.clone()),
+        "{what}: recomputed"
+    );
+    // The encoder alone is the composed one.
+    let states = fused
+        .encode(model, trainables, &batch.source)
+        .unwrap()
+        .hidden;
+    let wanted = model
+        .encode(&batch.source, &Pass::EVALUATION)
+        .unwrap()
+        .hidden;
+    let (states, wanted) = (flattened(&states), flattened(&wanted));
+    let off = states
+        .iter()
+        .zip(&wanted)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0f64, f64::max);
+    assert!(
+        off <= tolerance * largest(&wanted),
+        "{what}: states {off} off"
+    );
     // Room that was used before changes nothing.
     let again = fused.gradient(model, trainables, batch, pass).unwrap();
-    assert_eq!((again.0, numbers(&again.1)), (loss, found), "{what}: again");
+    assert_eq!(
+        (again.0, flattened(&again.1)),
+        (loss, found),
+        "{what}: again"
+    );
+}
+
+fn flattened(tensor: &Tensor) -> Vec<f64> {
+    let flat = tensor.flatten_all().unwrap().to_dtype(DType::F64);
+    flat.unwrap().to_vec1().unwrap()
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub mod weights;
 
 pub use answer::{Answer, Prediction};
 pub use layers::{Linear, Norm};
-pub use network::{Model, Network, Placement};
+pub use network::{Encoded, Model, Network, Placement};
 pub use outline::Outline;
 pub use pass::Pass;
 pub use shape::{Family, ModelShape};

@@ -12,7 +12,7 @@ use super::loader::Loader;
 use super::outline::Outline;
 use super::shape::{Family, ModelShape};
 use super::site::{Backbone, SiteVisitor, WeightVisitor};
-use super::t5::{self, Encoded, T5};
+use super::t5::{self, T5};
 use super::weights::Weights;
 use crate::cancel::CancelToken;
 use crate::config::Pooling;
@@ -47,6 +47,15 @@ pub enum Network {
     T5(Box<T5>),
     /// An encoder, which answers through a head.
     Bert(Box<Bert>),
+}
+
+/// What an encoder made of a batch.
+#[derive(Debug)]
+pub struct Encoded {
+    /// `[tokens, d_model]`
+    pub hidden: Tensor,
+    /// The sequences, prepended rows included.
+    pub segments: Segments,
 }
 
 /// Where a model is to live and how it is to be held.
@@ -194,7 +203,24 @@ impl Model {
             Network::T5(t5) => {
                 self.token_loss(t5, &t5.encode(&batch.source, pass)?, &batch.target, pass)
             }
-            Network::Bert(bert) => self.head_loss(&self.outputs(bert, batch, pass)?, batch),
+            Network::Bert(bert) => {
+                let outputs = self.outputs(bert, &self.encode(&batch.source, pass)?, pass)?;
+                self.head_loss(&outputs, batch)
+            }
+        }
+    }
+
+    /// What the encoder makes of inputs.
+    ///
+    /// # Errors
+    /// Fails where the tensor library does, and if an input is too long.
+    pub fn encode(&self, source: &Packed, pass: &Pass) -> Result<Encoded> {
+        match &self.network {
+            Network::T5(t5) => t5.encode(source, pass),
+            Network::Bert(bert) => {
+                let (hidden, segments) = bert.encode(source, pass)?;
+                Ok(Encoded { hidden, segments })
+            }
         }
     }
 
@@ -208,25 +234,41 @@ impl Model {
         batch: &Batch,
         cancel: &CancelToken,
     ) -> Result<(Vec<Prediction>, Option<f64>)> {
+        self.answer(
+            &self.encode(&batch.source, &Pass::EVALUATION)?,
+            batch,
+            cancel,
+        )
+    }
+
+    /// [`Self::predict`] from what the encoder made of the inputs.
+    ///
+    /// # Errors
+    /// As [`Self::predict`].
+    pub fn answer(
+        &self,
+        encoded: &Encoded,
+        batch: &Batch,
+        cancel: &CancelToken,
+    ) -> Result<(Vec<Prediction>, Option<f64>)> {
         let pass = &Pass::EVALUATION;
         let known = !batch.gold.contains(&Gold::Unknown);
         match &self.network {
             Network::T5(t5) => {
-                let encoded = t5.encode(&batch.source, pass)?;
                 let loss = known
-                    .then(|| self.token_loss(t5, &encoded, &batch.target, pass))
+                    .then(|| self.token_loss(t5, encoded, &batch.target, pass))
                     .transpose()?;
                 let answers = match &self.answer {
                     Answer::Class { verbalizers, .. } => {
-                        self.score(t5, &encoded, verbalizers, cancel)?
+                        self.score(t5, encoded, verbalizers, cancel)?
                     }
-                    Answer::Value => texts(t5.generate(&encoded, LONGEST_NUMBER, cancel)?),
-                    Answer::Text { longest } => texts(t5.generate(&encoded, *longest, cancel)?),
+                    Answer::Value => texts(t5.generate(encoded, LONGEST_NUMBER, cancel)?),
+                    Answer::Text { longest } => texts(t5.generate(encoded, *longest, cancel)?),
                 };
                 Ok((answers, loss.as_ref().map(scalar).transpose()?))
             }
             Network::Bert(bert) => {
-                let outputs = self.outputs(bert, batch, pass)?;
+                let outputs = self.outputs(bert, encoded, pass)?;
                 let loss = known.then(|| self.head_loss(&outputs, batch)).transpose()?;
                 Ok((
                     self.answer.read(&outputs)?,
@@ -242,7 +284,7 @@ impl Model {
     /// Fails where the tensor library does, and for backbones without a head.
     pub fn head_logits(&self, batch: &Batch, pass: &Pass) -> Result<Tensor> {
         match &self.network {
-            Network::Bert(bert) => self.outputs(bert, batch, pass),
+            Network::Bert(bert) => self.outputs(bert, &self.encode(&batch.source, pass)?, pass),
             Network::T5(_) => Err(Error::method("an encoder-decoder has no head")),
         }
     }
@@ -265,14 +307,14 @@ impl Model {
         }
     }
 
-    fn outputs(&self, bert: &Bert, batch: &Batch, pass: &Pass) -> Result<Tensor> {
+    fn outputs(&self, bert: &Bert, encoded: &Encoded, pass: &Pass) -> Result<Tensor> {
         let Some(head) = &self.head else {
             return Err(Error::method(
                 "the model has no task head: install a method first",
             ));
         };
-        let (hidden, segments) = bert.encode(&batch.source, pass)?;
-        head.forward(&self.pool(bert, &hidden, &segments, pass)?, pass)
+        let Encoded { hidden, segments } = encoded;
+        head.forward(&self.pool(bert, hidden, segments, pass)?, pass)
     }
 
     fn head_loss(&self, outputs: &Tensor, batch: &Batch) -> Result<Tensor> {

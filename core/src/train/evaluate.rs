@@ -37,7 +37,13 @@ pub fn predict(
     for positions in evaluation_batches(&lengths, batch_size) {
         cancel.check()?;
         let batch = Batch::gather(examples, &positions);
-        let (answers, loss) = prepared.model.predict(&batch, cancel)?;
+        let Prepared {
+            model,
+            trainables,
+            objective,
+            ..
+        } = prepared;
+        let (answers, loss) = objective.predict(model, trainables, &batch, cancel)?;
         sum = sum
             .zip(loss)
             .map(|(sum, loss)| sum + loss * positions.len() as f64);

@@ -4,13 +4,14 @@ use std::fmt;
 
 use candle_core::Tensor;
 
-use crate::Result;
+use crate::cancel::CancelToken;
 use crate::config::{StepForm, TrainConfig};
 use crate::data::Batch;
 use crate::fused::Fused;
 use crate::model::network::scalar;
-use crate::model::{Model, Pass};
+use crate::model::{Model, Pass, Prediction};
 use crate::peft::Trainables;
+use crate::{Error, Result};
 
 /// A loss to be minimised; the task's own unless somebody brings another, as pretraining
 /// does.
@@ -35,6 +36,20 @@ pub trait Objective: fmt::Debug + Send + Sync {
         let loss = self.loss(model, batch, pass)?;
         let value = scalar(&loss)?;
         Ok((value, trainables.gradient(&loss.backward()?)?))
+    }
+
+    /// Answers a batch without training noise, as [`Model::predict`] does.
+    ///
+    /// # Errors
+    /// As [`Model::predict`].
+    fn predict(
+        &self,
+        model: &Model,
+        _trainables: &Trainables,
+        batch: &Batch,
+        cancel: &CancelToken,
+    ) -> Result<(Vec<Prediction>, Option<f64>)> {
+        model.predict(batch, cancel)
     }
 
     /// How the gradient is computed, and where a choice was made, why.
@@ -82,6 +97,17 @@ impl Objective for FusedTaskLoss {
         self.0.gradient(model, trainables, batch, pass)
     }
 
+    fn predict(
+        &self,
+        model: &Model,
+        trainables: &Trainables,
+        batch: &Batch,
+        cancel: &CancelToken,
+    ) -> Result<(Vec<Prediction>, Option<f64>)> {
+        let encoded = self.0.encode(model, trainables, &batch.source)?;
+        model.answer(&encoded, batch, cancel)
+    }
+
     fn form(&self) -> String {
         StepForm::Fused.to_string()
     }
@@ -97,14 +123,25 @@ pub fn task_loss(
     model: &Model,
     trainables: &Trainables,
 ) -> Result<Box<dyn Objective>> {
-    Ok(match config.step {
-        StepForm::Composed => Box::new(TaskLoss::default()),
-        StepForm::Fused => Box::new(FusedTaskLoss(Fused::new(model, trainables)?)),
-        StepForm::Auto => match Fused::new(model, trainables) {
-            Ok(fused) => Box::new(FusedTaskLoss(fused)),
-            Err(reason) => Box::new(TaskLoss {
-                because: Some(reason.to_string()),
-            }),
+    let fused = || -> Result<FusedTaskLoss> {
+        let fused = Fused::new(model, trainables)?;
+        Ok(FusedTaskLoss(
+            fused.recomputing(config.gradient_checkpointing),
+        ))
+    };
+    let because = match config.step {
+        StepForm::Fused => return Ok(Box::new(fused()?)),
+        StepForm::Auto => match fused() {
+            Ok(objective) => return Ok(Box::new(objective)),
+            Err(reason) => Some(reason.to_string()),
         },
-    })
+        StepForm::Composed => None,
+    };
+    if config.gradient_checkpointing {
+        let reason = because.unwrap_or_else(|| "train.step is composed".to_owned());
+        return Err(Error::method(format!(
+            "train.gradient_checkpointing needs the hand-written step: {reason}"
+        )));
+    }
+    Ok(Box::new(TaskLoss { because }))
 }

@@ -36,6 +36,7 @@ pub(crate) fn run(args: &Bench) -> Result<()> {
         batches,
         dtype: args.dtype,
         form: args.step,
+        gradient_checkpointing: args.gradient_checkpointing,
         warmup: args.warmup,
         dropout: args.dropout,
     };

@@ -159,7 +159,14 @@ fn train() -> impl Strategy<Value = TrainConfig> {
         (0..=i64::MAX as u64, rate(), option::of(steps()), count()),
         (option::of(rate()), schedule, warmup, 0.0..1.0),
         (rate(), option::of(0.0..1.0), count(), steps()),
-        (count(), 0_usize..=1024, any::<bool>(), scale, step),
+        (
+            count(),
+            0_usize..=1024,
+            any::<bool>(),
+            scale,
+            step,
+            any::<bool>(),
+        ),
     )
         .prop_map(|(a, b, c, d)| TrainConfig {
             seed: a.0,
@@ -179,6 +186,7 @@ fn train() -> impl Strategy<Value = TrainConfig> {
             length_buckets: d.2,
             update_scale: d.3,
             step: d.4,
+            gradient_checkpointing: d.5,
         })
 }
 

@@ -2,7 +2,8 @@
 
 use candle_core::{D, DType};
 
-use super::{Encoded, T5};
+use super::super::Encoded;
+use super::T5;
 use crate::Result;
 use crate::cancel::CancelToken;
 use crate::model::Pass;

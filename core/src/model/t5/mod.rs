@@ -21,7 +21,7 @@ pub use candle_transformers::models::t5::Config;
 use super::loader::Loader;
 use super::outline::Outline;
 use super::site::{Backbone, SiteVisitor, Stack as StackKind, WeightVisitor};
-use super::{Linear, Pass, Weight};
+use super::{Encoded, Linear, Pass, Weight};
 use crate::Result;
 use crate::data::Packed;
 use crate::ops::linear::{cast, frozen_linear, linear};
@@ -40,15 +40,6 @@ pub struct T5 {
     head: Option<Linear>, // [vocab, d_model]; None where tied to `shared`
     dtype: DType,
     device: Device,
-}
-
-/// What the encoder made of a batch.
-#[derive(Debug)]
-pub struct Encoded {
-    /// `[tokens, d_model]`
-    pub hidden: Tensor,
-    /// The sequences, prepended rows included.
-    pub segments: Segments,
 }
 
 impl T5 {

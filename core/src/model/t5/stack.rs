@@ -2,6 +2,7 @@
 
 use candle_core::Tensor;
 
+use super::super::Encoded;
 use super::super::attention::{Memory, PaddedMemory, Rows, causal_mask};
 use super::super::loader::Loader;
 use super::super::outline::{StackOutline, free};
@@ -9,9 +10,9 @@ use super::super::site::{
     Branch, EmbeddingModule, Site, SiteSlot, SiteVisitor, Slot, Stack as StackKind, WeightVisitor,
 };
 use super::super::{Norm, Pass};
+use super::Config;
 use super::block::Block;
 use super::relative::{Direction, RelativeBias};
-use super::{Config, Encoded};
 use crate::Result;
 use crate::ops::Segments;
 use crate::ops::linear::cast;
