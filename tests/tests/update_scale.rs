@@ -48,7 +48,9 @@ fn an_update_by_rms_is_a_plain_one_times_the_size_of_each_tensor() {
             .unwrap();
     });
     let scaled = moved(|optimizer, trainables, gradient, with| {
-        optimizer.update_by_rms(trainables, gradient, with).unwrap();
+        optimizer
+            .update_by_rms(trainables, (gradient, 1.0), with)
+            .unwrap();
     });
     let mut sizes = Vec::new();
     for ((before, plain), (_, scaled)) in plain.iter().zip(&scaled) {

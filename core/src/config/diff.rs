@@ -216,7 +216,9 @@ mod tests {
             "task.train",
             "task.validation",
             "task.validation_fraction",
+            "train.gradient_checkpointing",
             "train.seed",
+            "train.step",
             "train.threads",
         ];
         let restart: BTreeSet<&str> = restart.iter().map(String::as_str).collect();

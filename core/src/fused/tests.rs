@@ -9,6 +9,8 @@
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
+use proptest::collection;
+use proptest::prelude::*;
 
 use super::Fused;
 use crate::config::{MethodConfig, Pooling};
@@ -244,11 +246,8 @@ fn every_pooling_and_both_answers_of_encoders_agree() {
     }
 }
 
-/// A model large enough that its products are shared among threads.
-fn wide(family: &str) -> Model {
-    let mut shape = ModelShape::named(family).unwrap().with_vocab(400);
-    (shape.encoder_layers, shape.d_ff) = (1, 640);
-    shape.decoder_layers = shape.decoder_layers.min(1);
+/// A model of random weights.
+fn made_up(shape: &ModelShape, dtype: DType, seed: u64) -> Model {
     let answer = if shape.has_decoder() {
         Answer::Text { longest: 8 }
     } else {
@@ -259,11 +258,19 @@ fn wide(family: &str) -> Model {
     };
     let placement = Placement {
         device: Device::Cpu,
-        dtype: DType::F32,
+        dtype,
         pooling: Pooling::Mean,
     };
-    let weights = Weights::random(Key::new(2));
+    let weights = Weights::random(Key::new(seed));
     Model::build(weights, &shape.to_config_json(), answer, placement).unwrap()
+}
+
+/// A model large enough that its products are shared among threads.
+fn wide(family: &str) -> Model {
+    let mut shape = ModelShape::named(family).unwrap().with_vocab(400);
+    (shape.encoder_layers, shape.d_ff) = (1, 640);
+    shape.decoder_layers = shape.decoder_layers.min(1);
+    made_up(&shape, DType::F32, 2)
 }
 
 #[test]
@@ -315,5 +322,41 @@ fn single_precision_agrees_as_far_as_two_whole_models_round_alike() {
             let what = format!("{name}\n{table}\n");
             agree(&what, &model, &trainables, (&batch, &pass, 3e-5));
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Any shape of model, any lengths, any method: the forms are the same function.
+    #[test]
+    fn models_of_any_shape_agree(
+        family in prop_oneof![Just("t5-small"), Just("t5-v1_1-small"), Just("all-MiniLM-L6-v2")],
+        (heads, head_width, inner) in (1_usize..4, 1_usize..5, 1_usize..40),
+        lengths in collection::vec((1_usize..12, 1_usize..6), 1..5),
+        (method, seed) in (0..METHODS.len(), 0_u64..1000),
+        dropout in prop_oneof![Just(0.0), Just(0.4)],
+    ) {
+        let mut shape = ModelShape::named(family).unwrap().with_vocab(60);
+        (shape.heads, shape.d_kv, shape.d_ff) = (heads, 4 * head_width, inner);
+        // Hypercomplex layers of n = 4 and a bottleneck of a quarter need multiples of 16.
+        shape.d_model = if shape.has_decoder() { 16 } else { heads * 4 * head_width };
+        if !shape.has_decoder() {
+            shape.d_kv *= 4;
+            shape.d_model *= 4;
+        }
+        (shape.encoder_layers, shape.decoder_layers) = (1, shape.decoder_layers.min(1));
+        let mut model = made_up(&shape, DType::F64, seed);
+        let config: MethodConfig = toml::from_str(METHODS[method]).unwrap();
+        if shape.has_decoder() && METHODS[method] == "kind = 'head'"
+            || peft::count::count(&config.resolve().unwrap(), &shape).is_err()
+        {
+            return Ok(());
+        }
+        let trainables = installed(METHODS[method], &mut model);
+        let (sources, targets): (Vec<usize>, Vec<usize>) = lengths.into_iter().unzip();
+        let batch = batch(&sources, &targets, false, Key::new(seed));
+        let pass = Pass::training(dropout, Key::new(seed).with(1));
+        agree(METHODS[method], &model, &trainables, (&batch, &pass, 1e-9));
     }
 }

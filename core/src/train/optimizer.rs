@@ -6,12 +6,13 @@
 //! ```
 //!
 //! Loshchilov and Hutter, arXiv:1711.05101, algorithm 2, with the constants of the paper's
-//! reference implementation: β = (0.9, 0.999), ε = 1e-8. On the CPU each buffer is passed
-//! over once; elsewhere the same formula runs in tensor operations.
+//! reference implementation: β = (0.9, 0.999), ε = 1e-8. On the CPU one pass over all buffers
+//! clips, takes the moments and moves the values; elsewhere the same formula runs in tensor
+//! operations.
 
-use candle_core::{
-    CpuStorage, DType, InplaceOp2, InplaceOp3, Layout, Storage, Tensor, Var, WithDType,
-};
+mod one_pass;
+
+use candle_core::{DType, Tensor, Var};
 
 use crate::peft::Trainables;
 use crate::{Error, Result};
@@ -58,12 +59,27 @@ impl AdamW {
     /// # Errors
     /// Fails where the tensor library does.
     pub fn update(&mut self, values: &Var, gradient: &Tensor, with: Update) -> Result<()> {
-        self.take_moments(gradient)?;
+        self.update_clipped(values, (gradient, 1.0), with)
+    }
+
+    /// Moves `values` by one update along `gradient · factor`, both `[total]`: `factor` is
+    /// what [`clipping`] says.
+    ///
+    /// # Errors
+    /// Fails where the tensor library does.
+    pub fn update_clipped(
+        &mut self,
+        values: &Var,
+        (gradient, factor): (&Tensor, f64),
+        with: Update,
+    ) -> Result<()> {
+        self.updates += 1;
         let step = Step::new(self.updates, with);
         if values.device().is_cpu() {
-            values.inplace_op3(&self.first, &self.second, &step)?;
-            return Ok(());
+            let moments = (self.first.as_tensor(), self.second.as_tensor());
+            return Ok(one_pass::update(values, moments, (gradient, factor), step)?);
         }
+        self.take_moments(&scaled(gradient, factor)?)?;
         let (first, second) = (self.first.as_tensor(), self.second.as_tensor());
         Ok(values.set(&step.moved(values, first, second)?)?)
     }
@@ -77,12 +93,16 @@ impl AdamW {
     pub fn update_by_rms(
         &mut self,
         trainables: &Trainables,
-        gradient: &Tensor,
+        (gradient, factor): (&Tensor, f64),
         with: Update,
     ) -> Result<()> {
-        self.take_moments(gradient)?;
+        self.updates += 1;
         let step = Step::new(self.updates, with);
         let values = trainables.values();
+        let on_cpu = values.device().is_cpu();
+        if !on_cpu {
+            self.take_moments(&scaled(gradient, factor)?)?;
+        }
         let mut parts = Vec::new();
         for parameter in trainables.parameters() {
             let part = |flat: &Tensor| flat.narrow(0, parameter.start, parameter.len());
@@ -93,8 +113,9 @@ impl AdamW {
                 ..step
             };
             let (first, second) = (part(&self.first)?, part(&self.second)?);
-            if values.device().is_cpu() {
-                own.inplace_op3(&first, &second, &step)?;
+            if on_cpu {
+                let gradient = part(gradient)?;
+                one_pass::update(&own, (&first, &second), (&gradient, factor), step)?;
             } else {
                 parts.push(step.moved(&own, &first, &second)?);
             }
@@ -106,16 +127,7 @@ impl AdamW {
     }
 
     /// Takes a gradient into the moments.
-    fn take_moments(&mut self, gradient: &Tensor) -> Result<()> {
-        self.updates += 1;
-        if self.first.device().is_cpu() {
-            let moment = |beta, power| Moment { beta, power };
-            self.first
-                .inplace_op2(gradient, &moment(BETA1, Power::One))?;
-            self.second
-                .inplace_op2(gradient, &moment(BETA2, Power::Two))?;
-            return Ok(());
-        }
+    fn take_moments(&self, gradient: &Tensor) -> Result<()> {
         let first = ((self.first.as_tensor() * BETA1)? + (gradient * (1.0 - BETA1))?)?;
         let second = ((self.second.as_tensor() * BETA2)? + (gradient.sqr()? * (1.0 - BETA2))?)?;
         self.first.set(&first)?;
@@ -170,81 +182,43 @@ pub fn norm(gradient: &Tensor) -> Result<f64> {
             .to_scalar::<f64>()?;
         return Ok(square.sqrt());
     }
-    let (storage, layout) = gradient.storage_and_layout();
-    let Storage::Cpu(storage) = &*storage else {
-        return Err(Error::method("the gradient is not on the CPU"));
-    };
-    let (start, end) = span(layout)?;
-    let square: f64 = match storage {
-        CpuStorage::F32(g) => g[start..end]
-            .iter()
-            .map(|&g| f64::from(g) * f64::from(g))
-            .sum(),
-        CpuStorage::F64(g) => g[start..end].iter().map(|g| g * g).sum(),
-        _ => return Err(Error::method("gradients are f32 or f64")),
-    };
-    Ok(square.sqrt())
+    Ok(match gradient.dtype() {
+        DType::F64 => one_pass::norm::<f64>(gradient)?,
+        _ => one_pass::norm::<f32>(gradient)?,
+    })
 }
 
-/// Scales a gradient of norm `norm` down to `largest`, as `torch.nn.utils.clip_grad_norm_`
-/// does: by `largest / (norm + 1e-6)` where that is below 1; 0 turns clipping off.
+/// What a gradient of norm `norm` is to be multiplied by so that it is no longer than
+/// `largest`, as `torch.nn.utils.clip_grad_norm_` does: `largest / (norm + 1e-6)` where that
+/// is below 1; `largest` 0 turns clipping off.
+#[must_use]
+pub fn clipping(norm: f64, largest: f64) -> f64 {
+    let factor = largest / (norm + 1e-6);
+    if largest == 0.0 || factor >= 1.0 {
+        1.0
+    } else {
+        factor
+    }
+}
+
+/// Scales a gradient of norm `norm` down to `largest`, as [`clipping`] says.
 ///
 /// # Errors
 /// Fails where the tensor library does.
 pub fn clip(gradient: &Tensor, norm: f64, largest: f64) -> Result<Tensor> {
-    let factor = largest / (norm + 1e-6);
-    if largest == 0.0 || factor >= 1.0 {
-        return Ok(gradient.clone());
-    }
-    Ok((gradient * factor)?)
+    scaled(gradient, clipping(norm, largest))
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Power {
-    One,
-    Two,
-}
-
-/// `m ← β m + (1−β) gᵖ`
-struct Moment {
-    beta: f64,
-    power: Power,
-}
-
-impl Moment {
-    fn apply<T: WithDType>(&self, moments: &mut [T], gradient: &[T]) {
-        let (kept, added) = (T::from_f64(self.beta), T::from_f64(1.0 - self.beta));
-        for (moment, &g) in moments.iter_mut().zip(gradient) {
-            let g = if self.power == Power::Two { g * g } else { g };
-            *moment = *moment * kept + g * added;
-        }
-    }
-}
-
-impl InplaceOp2 for Moment {
-    fn name(&self) -> &'static str {
-        "adamw-moment"
-    }
-
-    fn cpu_fwd(
-        &self,
-        moments: &mut CpuStorage,
-        to: &Layout,
-        gradient: &CpuStorage,
-        from: &Layout,
-    ) -> candle_core::Result<()> {
-        let ((to, to_end), (from, from_end)) = (span(to)?, span(from)?);
-        match (moments, gradient) {
-            (CpuStorage::F32(m), CpuStorage::F32(g)) => {
-                self.apply(&mut m[to..to_end], &g[from..from_end]);
-            }
-            (CpuStorage::F64(m), CpuStorage::F64(g)) => {
-                self.apply(&mut m[to..to_end], &g[from..from_end]);
-            }
-            _ => candle_core::bail!("adamw: moments and gradient must both be f32 or f64"),
-        }
-        Ok(())
-    }
+#[expect(
+    clippy::float_cmp,
+    reason = "`clipping` says exactly 1 where nothing is clipped"
+)]
+fn scaled(gradient: &Tensor, factor: f64) -> Result<Tensor> {
+    Ok(if factor == 1.0 {
+        gradient.clone()
+    } else {
+        (gradient * factor)?
+    })
 }
 
 /// `θ ← keep·θ − size · m / (root·√v + ε)`
@@ -270,51 +244,5 @@ impl Step {
     fn moved(&self, values: &Tensor, first: &Tensor, second: &Tensor) -> Result<Tensor> {
         let denominator = ((second.sqrt()? * self.root)? + EPSILON)?;
         Ok(((values * self.keep)? - ((first / denominator)? * self.size)?)?)
-    }
-}
-
-impl InplaceOp3 for Step {
-    fn name(&self) -> &'static str {
-        "adamw-step"
-    }
-
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "f32 values are updated in f32"
-    )]
-    fn cpu_fwd(
-        &self,
-        values: &mut CpuStorage,
-        to: &Layout,
-        first: &CpuStorage,
-        first_at: &Layout,
-        second: &CpuStorage,
-        second_at: &Layout,
-    ) -> candle_core::Result<()> {
-        let ((to, to_end), (m, m_end), (v, v_end)) = (span(to)?, span(first_at)?, span(second_at)?);
-        match (values, first, second) {
-            (CpuStorage::F32(x), CpuStorage::F32(first), CpuStorage::F32(second)) => {
-                let moments = first[m..m_end].iter().zip(&second[v..v_end]);
-                let (keep, size, root) = (self.keep as f32, self.size as f32, self.root as f32);
-                for (x, (m, v)) in x[to..to_end].iter_mut().zip(moments) {
-                    *x = *x * keep - size * m / (v.sqrt() * root + EPSILON as f32);
-                }
-            }
-            (CpuStorage::F64(x), CpuStorage::F64(first), CpuStorage::F64(second)) => {
-                let moments = first[m..m_end].iter().zip(&second[v..v_end]);
-                for (x, (m, v)) in x[to..to_end].iter_mut().zip(moments) {
-                    *x = *x * self.keep - self.size * m / (v.sqrt() * self.root + EPSILON);
-                }
-            }
-            _ => candle_core::bail!("adamw: values and moments must all be f32 or f64"),
-        }
-        Ok(())
-    }
-}
-
-fn span(layout: &Layout) -> candle_core::Result<(usize, usize)> {
-    match layout.contiguous_offsets() {
-        Some(span) => Ok(span),
-        None => candle_core::bail!("adamw: a flat buffer is not contiguous"),
     }
 }

@@ -4,7 +4,7 @@ use candle_core::Tensor;
 
 use super::exchange::Exchange;
 use super::objective::Objective;
-use super::optimizer::{AdamW, Update, clip, norm};
+use super::optimizer::{AdamW, Update, clipping, norm};
 use crate::Result;
 use crate::config::UpdateScale;
 use crate::data::Batch;
@@ -85,12 +85,13 @@ pub fn step(
     (gradient, measured.loss) = exchange.average(gradient, measured.loss)?;
     measured.gradient_norm = norm(&gradient)?;
     if measured.is_finite() {
-        let clipped = clip(&gradient, measured.gradient_norm, config.clip_norm)?;
+        let factor = clipping(measured.gradient_norm, config.clip_norm);
+        let (gradient, with) = ((&gradient, factor), config.update);
         match config.update_scale {
             UpdateScale::Absolute => {
-                optimizer.update(trainables.values(), &clipped, config.update)?;
+                optimizer.update_clipped(trainables.values(), gradient, with)?;
             }
-            UpdateScale::Rms => optimizer.update_by_rms(trainables, &clipped, config.update)?,
+            UpdateScale::Rms => optimizer.update_by_rms(trainables, gradient, with)?,
         }
         trainables.refresh()?;
     }

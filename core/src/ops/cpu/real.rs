@@ -2,13 +2,15 @@
 
 use std::ops::Neg;
 
-use candle_core::WithDType;
+use candle_core::{CpuStorage, WithDType};
 
 /// A number format that one-pass forms compute in: `f32`, whose functions turn into vector
 /// code, or `f64`, whose are those of the standard library.
 pub(crate) trait Real: WithDType + Neg<Output = Self> {
     const NEG_INFINITY: Self;
 
+    /// The elements of a storage that holds this format.
+    fn of_storage(storage: &mut CpuStorage) -> Option<&mut [Self]>;
     /// eˣ
     fn exp(self) -> Self;
     /// The error function.
@@ -31,6 +33,13 @@ pub(crate) trait Real: WithDType + Neg<Output = Self> {
 
 impl Real for f32 {
     const NEG_INFINITY: Self = f32::NEG_INFINITY;
+
+    fn of_storage(storage: &mut CpuStorage) -> Option<&mut [Self]> {
+        match storage {
+            CpuStorage::F32(elements) => Some(elements),
+            _ => None,
+        }
+    }
 
     /// 2ⁿ·eʳ with n = round(x / ln 2) and the Taylor series of eʳ, whose first term left
     /// out is 5e-9 at |r| = ln 2 / 2. Below −87.3 it is 0, where the true value is under
@@ -117,6 +126,13 @@ impl Real for f32 {
 
 impl Real for f64 {
     const NEG_INFINITY: Self = f64::NEG_INFINITY;
+
+    fn of_storage(storage: &mut CpuStorage) -> Option<&mut [Self]> {
+        match storage {
+            CpuStorage::F64(elements) => Some(elements),
+            _ => None,
+        }
+    }
 
     #[inline(always)]
     fn exp(self) -> Self {
