@@ -245,8 +245,10 @@ fn batch(lengths: &[(usize, usize)], shape: &ModelShape) -> Batch {
             .enumerate()
             .map(|(at, length)| {
                 let key = key.with(side).with(at as u64);
-                let token = |i| 2 + key.bits(i as u64) % (shape.vocab as u64 - 2);
-                let ids = (0..length).map(|i| index(token(i) as usize)).collect();
+                // Bits of the low half, which any machine's numbers hold.
+                let bits = |i: usize| (key.bits(i as u64) & 0xFFFF_FFFF) as u32;
+                let token = |i| 2 + bits(i) % index(shape.vocab - 2);
+                let ids = (0..length).map(token).collect();
                 (ids, vec![0; length])
             })
             .collect();

@@ -49,7 +49,7 @@ pub(super) struct Kept<'s, T> {
 }
 
 enum InnerKept<'s, T> {
-    Attention(attention::Kept<'s, T>),
+    Attention(Box<attention::Kept<'s, T>>),
     FeedForward(feed_forward::Kept<'s, T>),
 }
 
@@ -146,7 +146,8 @@ impl Branch {
         let inner = match &self.inner {
             Inner::SelfAttention(inner) | Inner::CrossAttention(inner) => {
                 let rows = Rows { rows, segments };
-                InnerKept::Attention(inner.forward(rows, looks, &mut y, context)?)
+                let kept = inner.forward(rows, looks, &mut y, context)?;
+                InnerKept::Attention(Box::new(kept))
             }
             Inner::FeedForward(inner) => {
                 InnerKept::FeedForward(inner.forward(rows, &mut y, context)?)
@@ -261,7 +262,7 @@ impl Branch {
                 InnerKept::Attention(kept),
             ) => PulledInner::Attention(
                 inner,
-                inner.pull(kept, gradients, &mut elsewhere, context, gradient)?,
+                inner.pull(*kept, gradients, &mut elsewhere, context, gradient)?,
             ),
             (Inner::FeedForward(inner), InnerKept::FeedForward(kept)) => {
                 PulledInner::FeedForward(inner, inner.pull(kept, gradients, context, gradient)?)

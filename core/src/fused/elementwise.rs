@@ -1,8 +1,4 @@
 //! Loops over elements and rows, on all threads and with the processor's vectors.
-#![expect(
-    clippy::inline_always,
-    reason = "loops only use the processor's vectors where they are inlined into `vectorised`"
-)]
 
 use rayon::prelude::*;
 

@@ -49,7 +49,7 @@ pub(super) struct Run<'s, T> {
 /// What is held of one branch.
 enum Held<'s, T> {
     /// All that its backward pass reads.
-    Kept(Kept<'s, T>),
+    Kept(Box<Kept<'s, T>>),
     /// Its input: the backward pass runs it forward once more.
     Input(Buffer<'s, T>),
 }
@@ -131,7 +131,10 @@ impl Stack {
             let input = (wanted && context.keep == Keep::Inputs).then(|| context.buffers.copy(&h));
             let (next, kept) = branch.forward(h, (segments, looks), context)?;
             if wanted {
-                held.push(input.map_or(Held::Kept(kept), Held::Input));
+                held.push(match input {
+                    Some(input) => Held::Input(input),
+                    None => Held::Kept(Box::new(kept)),
+                });
             }
             h = next;
         }
@@ -210,7 +213,7 @@ impl Stack {
         let branches = self.branches[first..].iter().enumerate();
         for ((at, branch), held) in branches.zip(run.held).rev() {
             let kept = match held {
-                Held::Kept(kept) => kept,
+                Held::Kept(kept) => *kept,
                 Held::Input(input) => {
                     let rows = memory.as_ref().map(|memory| memory.rows);
                     let looks = self.looks(branch, rows, (run.bias.as_deref(), run.longest));

@@ -30,14 +30,12 @@ pub fn dropout(x: &Tensor, rate: f64, key: Key) -> Result<Tensor> {
 /// the whole tensor.
 pub(crate) fn drop_in_place<T: WithDType>(x: &mut [T], (rate, key): (f64, Key), first: usize) {
     let kept = T::from_f64(1.0 / (1.0 - rate));
-    let mut element = first as u64;
-    for value in x {
+    for (element, value) in (first as u64..).zip(x) {
         *value = if key.uniform(element) < rate {
             T::zero()
         } else {
             *value * kept
         };
-        element += 1;
     }
 }
 

@@ -93,10 +93,14 @@ pub(crate) fn into_gradient<T: Real>(logits: &mut [T], classes: &[u32], share: T
                 || {
                     let top = largest(logits);
                     let chosen = logits[class] - top;
-                    logits.iter_mut().for_each(|z| *z = (*z - top).exp());
+                    for z in logits.iter_mut() {
+                        *z = (*z - top).exp();
+                    }
                     let sum = sum2(logits, logits, |power, _| power);
                     let factor = share / sum;
-                    logits.iter_mut().for_each(|power| *power *= factor);
+                    for power in logits.iter_mut() {
+                        *power *= factor;
+                    }
                     sum.ln() - chosen
                 },
             );
