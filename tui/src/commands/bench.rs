@@ -130,7 +130,9 @@ fn batches(args: &Bench) -> Result<Vec<Vec<(usize, usize)>>> {
     }
     let mut batches: Vec<Vec<_>> = lengths.chunks(args.batch).map(<[_]>::to_vec).collect();
     if args.pad {
-        batches.iter_mut().for_each(|batch| pad(batch));
+        for batch in &mut batches {
+            pad(batch);
+        }
     }
     Ok(batches)
 }
