@@ -20,7 +20,7 @@
 //! | `param`, `buffers`, `elementwise` | where values are read, room, loops |
 //!
 //! Whatever is installed in the model is either computed here or refused: [`Fused::new`]
-//! reads an [`Outline`](crate::model::Outline), which has no place for what it does not know.
+//! reads an [`Outline`], which has no place for what it does not know.
 //! Results do not depend on the number of threads.
 
 mod adapter;

@@ -37,7 +37,7 @@ pub trait AdapterProjection: Send + Sync {
     fn forward(&self, x: &Tensor) -> Result<Tensor>;
 
     /// The map laid open; `None` where its weight is of no kind that
-    /// [`WeightForm`](crate::model::site::WeightForm) knows.
+    /// [`WeightForm`] knows.
     fn form(&self) -> Option<ProjectionForm<'_>> {
         None
     }
