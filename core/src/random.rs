@@ -32,6 +32,7 @@ impl Key {
     }
 
     /// The 64 random bits at a position of the stream.
+    #[inline]
     #[must_use]
     pub fn bits(self, position: u64) -> u64 {
         mix(self.0.wrapping_add(position.wrapping_mul(WEYL)))
@@ -52,6 +53,7 @@ impl Key {
     }
 }
 
+#[inline]
 fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

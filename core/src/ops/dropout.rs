@@ -6,6 +6,7 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor, WithDType};
 
+use super::cpu::vectorised;
 use crate::Result;
 use crate::random::Key;
 
@@ -26,17 +27,48 @@ pub fn dropout(x: &Tensor, rate: f64, key: Key) -> Result<Tensor> {
     Ok((x * mask)?)
 }
 
+/// Which elements a dropout drops.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mask {
+    key: Key,
+    below: u64,
+}
+
+impl Mask {
+    /// The mask of a rate: what is drawn below it is dropped. Draws have 53 bits, and numbers
+    /// of so many bits are compared as whole numbers just as well.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rate lies between 0 and 1"
+    )]
+    pub(crate) fn new(rate: f64, key: Key) -> Self {
+        let below = (rate * (1u64 << 53) as f64).ceil() as u64;
+        Self { key, below }
+    }
+
+    #[inline]
+    pub(crate) fn drops(self, element: u64) -> bool {
+        self.key.bits(element) >> 11 < self.below
+    }
+}
+
 /// Multiplies the elements of `x` by the mask's factors, element 0 being number `first` of
 /// the whole tensor.
 pub(crate) fn drop_in_place<T: WithDType>(x: &mut [T], (rate, key): (f64, Key), first: usize) {
-    let kept = T::from_f64(1.0 / (1.0 - rate));
-    for (element, value) in (first as u64..).zip(x) {
-        *value = if key.uniform(element) < rate {
-            T::zero()
-        } else {
-            *value * kept
-        };
-    }
+    let (mask, kept) = (Mask::new(rate, key), T::from_f64(1.0 / (1.0 - rate)));
+    vectorised(
+        #[inline(always)]
+        || {
+            for (element, value) in (first as u64..).zip(x) {
+                *value = if mask.drops(element) {
+                    T::zero()
+                } else {
+                    *value * kept
+                };
+            }
+        },
+    );
 }
 
 #[derive(Clone, Copy)]
@@ -47,7 +79,7 @@ struct Dropout {
 
 impl Dropout {
     fn factor(&self, element: u64) -> f64 {
-        if self.key.uniform(element) < self.rate {
+        if Mask::new(self.rate, self.key).drops(element) {
             0.0
         } else {
             1.0 / (1.0 - self.rate)
@@ -88,6 +120,18 @@ impl CustomOp1 for Dropout {
 mod tests {
     use super::*;
     use candle_core::{Device, Var};
+
+    #[test]
+    fn a_mask_drops_what_is_drawn_below_the_rate() {
+        let key = Key::new(5);
+        for rate in [0.1, 0.25, 1.0 / 3.0, 0.999] {
+            let mask = Mask::new(rate, key);
+            assert!(
+                (0..20_000).all(|i| mask.drops(i) == (key.uniform(i) < rate)),
+                "{rate}"
+            );
+        }
+    }
 
     #[test]
     fn a_mask_keeps_the_mean_and_is_the_same_in_both_directions() -> Result<()> {

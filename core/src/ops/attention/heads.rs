@@ -19,6 +19,7 @@ use rayon::prelude::*;
 
 use super::geometry::{Geometry, Gradients, Problem};
 use crate::ops::cpu::{Matrix, MatrixMut, Real, largest, product, sum2, vectorised};
+use crate::ops::dropout::Mask;
 
 /// Bias rows of the longest sequences, `[h or 1, q, k]`.
 #[derive(Debug, Clone, Copy)]
@@ -168,11 +169,11 @@ impl Geometry {
         let Some((rate, key)) = self.dropout else {
             return;
         };
-        let kept = T::from_f64(1.0 / (1.0 - rate));
+        let (mask, kept) = (Mask::new(rate, key), T::from_f64(1.0 / (1.0 - rate)));
         for (query, row) in values.chunks_exact_mut(problem.keys.max(1)).enumerate() {
             for (at, value) in row.iter_mut().enumerate() {
                 let element = self.element(problem, query, at);
-                *value = if key.uniform(element) < rate {
+                *value = if mask.drops(element) {
                     T::zero()
                 } else {
                     *value * kept
