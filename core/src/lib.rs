@@ -7,6 +7,8 @@
 //!   └──▶ view                        what whoever watches a run knows of it
 //! ```
 //!
+//! `bench` measures a step of that, and stands behind `train`.
+//!
 //! `event` stands first because it is vocabulary: the trainer sends events last, but a
 //! changed setting and a group of parameters are already spoken of in its types. `error`,
 //! `cancel`, `embedded` and `random` belong to everyone. Read in that order.

@@ -16,8 +16,8 @@ median of the rounds' ratios, with the smallest and the largest behind it.
 
 The peer is given its best: f32, bf16 autocast and, with `--compile`, `torch.compile`, on batches
 as they come and, where lengths differ, on batches of similar length. `--avx2` holds both sides to
-AVX2: ours as a program compiled for it (`--program`), the peer by the variables that its
-libraries read.
+AVX2: ours as a program compiled without the `x86-v4` features of `gemm` and `pulp` in Cargo.toml
+(`--program`), the peer by the variables that its libraries read.
 """
 
 import argparse

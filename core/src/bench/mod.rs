@@ -5,7 +5,6 @@
 //! reaches on this machine, in the same run, on the products that a step is mostly made of.
 
 mod flops;
-mod memory;
 
 use std::time::Instant;
 
@@ -20,6 +19,7 @@ use crate::ops::cpu::{Matrix, MatrixMut, Write, wide_product};
 use crate::ops::index;
 use crate::peft;
 use crate::random::Key;
+use crate::run::machine::{peak_memory, resident_memory};
 use crate::train::exchange::Alone;
 use crate::train::objective::task_loss;
 use crate::train::optimizer::{AdamW, Update};
@@ -100,7 +100,7 @@ pub fn run(work: &Workload) -> Result<Report> {
     if work.batches.is_empty() || work.steps == 0 {
         return Err(Error::method("there is nothing to measure"));
     }
-    let baseline = memory::resident();
+    let baseline = resident_memory();
     let before = gemm_rate();
     let mut model = model(work)?;
     let trainables = peft::install(&work.method, &mut model, 1)?;
@@ -144,7 +144,7 @@ pub fn run(work: &Workload) -> Result<Report> {
         }
         loss = measured.loss;
     }
-    let peak = memory::peak();
+    let peak = peak_memory();
     let rate = before.max(gemm_rate());
     let report = Report {
         form: objective.form(),

@@ -220,7 +220,8 @@ impl Stack {
                     branch.forward(input, (segments, looks), context)?.1
                 }
             };
-            let wanted = if at > 0 || below {
+            // The bias's table is read by every self-attention, the lowest one's too.
+            let wanted = if at > 0 || below || trained.is_some() {
                 Wanted::Input
             } else {
                 Wanted::Own

@@ -16,9 +16,10 @@ use super::Fused;
 use crate::config::{MethodConfig, Pooling};
 use crate::data::{Batch, Gold, Packed};
 use crate::model::network::scalar;
+use crate::model::site::Backbone;
 use crate::model::{Answer, Family, Model, ModelShape, Pass, Placement, Weights};
 use crate::ops::index;
-use crate::peft::{self, Trainables};
+use crate::peft::{self, Builder, Trainables, group, unfreeze};
 use crate::random::Key;
 
 /// Methods on models that are 32 wide.
@@ -218,6 +219,39 @@ fn one_sequence_of_one_token_is_a_batch_too() {
             let batch = batch(&[1], &[1], false, Key::new(4));
             let pass = Pass::training(0.0, Key::new(8));
             agree(name, &model, &trainables, (&batch, &pass, 1e-10));
+        }
+    }
+}
+
+#[test]
+fn a_single_trained_weight_gets_its_gradient_wherever_it_stands() {
+    for name in ["t5_v1_0", "bert"] {
+        for part in [
+            "relative_attention_bias",
+            "embeddings.position",
+            "layer.0.layer_norm",
+            "layer.0.output.dense.bias",
+            "SelfAttention.v",
+            "final_layer_norm",
+        ] {
+            let mut model = model(name, Pooling::Mean, DType::F64, false);
+            let mut builder = Builder::new(&model, Key::new(1));
+            model
+                .visit_weights(&mut |name, weight| {
+                    if !name.contains(part) {
+                        return Ok(());
+                    }
+                    builder.unfreeze(name.to_owned(), group::NORM, weight)
+                })
+                .unwrap();
+            if let Some(outputs) = model.head_outputs() {
+                unfreeze::add_head(outputs, &mut model, &mut builder).unwrap();
+            }
+            let trainables = builder.finish().unwrap();
+            let batch = batch(&[5, 1, 9, 3], &[2, 4, 1, 3], false, Key::new(3));
+            let pass = Pass::training(0.2, Key::new(8));
+            let what = format!("{name}, {part}");
+            agree(&what, &model, &trainables, (&batch, &pass, 1e-11));
         }
     }
 }

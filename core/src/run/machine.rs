@@ -41,6 +41,16 @@ pub fn resident_memory() -> Option<u64> {
     system.process(process).map(sysinfo::Process::memory)
 }
 
+/// Most memory of this process that was in RAM at any time, in bytes; `None` where the
+/// system does not tell.
+#[must_use]
+pub fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib * 1024)
+}
+
 /// Processor features that arithmetic may be done with here, by their usual names.
 ///
 /// Results are claimed to be bit-identical only between machines where this list is equal.
