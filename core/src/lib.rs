@@ -11,12 +11,13 @@
 //!
 //! `event` stands first because it is vocabulary: the trainer sends events last, but a
 //! changed setting and a group of parameters are already spoken of in its types. `error`,
-//! `cancel`, `embedded` and `random` belong to everyone. Read in that order.
+//! `atomic`, `cancel`, `embedded` and `random` belong to everyone. Read in that order.
 //!
 //! Nothing here knows a terminal or a notebook, and nothing is global to the process: what
 //! a run needs is handed to it.
 #![warn(missing_docs)]
 
+pub mod atomic;
 pub mod bench;
 pub mod cancel;
 pub mod config;

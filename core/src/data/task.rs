@@ -12,6 +12,8 @@ use std::path::Path;
 
 use self::answer::Answers;
 use self::plan::{Plan, Source};
+use rayon::prelude::*;
+
 use super::split::choose;
 use super::tokenize::map_all;
 use super::{Example, Gold, Input, Table, Tokenizer};
@@ -204,23 +206,22 @@ impl Task {
             AnswerColumn::Optional if !there => None,
             _ => Some(Answers::new(self, table, loader)?),
         };
-        let inputs = self.source.bind(table)?;
-        let example = |&row: &usize| {
-            let Input { text, pair } = inputs.fill(row);
-            let source = loader
-                .tokenizer
-                .encode(&text, pair.as_deref(), self.max_length)?;
-            let (gold, target) = match &answers {
-                Some(answers) => answers.of(row)?,
-                None => (Gold::Unknown, Vec::new()),
-            };
-            Ok(Example {
-                source,
-                target,
-                gold,
-            })
+        let source = self.source.bind(table)?;
+        let inputs: Vec<Input> = rows.par_iter().map(|&row| source.fill(row)).collect();
+        let (tokenizer, cancelled) = (loader.tokenizer, loader.cancelled);
+        let sources = tokenizer.encode_all(&inputs, self.max_length, cancelled)?;
+        let answer = |&row: &usize| match &answers {
+            Some(answers) => answers.of(row),
+            None => Ok((Gold::Unknown, Vec::new())),
         };
-        map_all(rows, loader.cancelled, example)
+        let answers = map_all(rows, cancelled, answer)?;
+        let pairs = sources.into_iter().zip(answers);
+        let example = |(source, (gold, target))| Example {
+            source,
+            target,
+            gold,
+        };
+        Ok(pairs.map(example).collect())
     }
 }
 

@@ -8,6 +8,7 @@
 //!
 //! The first one that is there is used.
 
+mod cache;
 mod hugging_face;
 mod sentencepiece;
 mod settings;
@@ -16,6 +17,8 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
+use self::cache::Fingerprint;
+pub use self::cache::TokenCache;
 use self::hugging_face::HuggingFace;
 use self::sentencepiece::T5;
 use super::Tokens;
@@ -35,6 +38,7 @@ pub struct Input {
 #[derive(Debug)]
 pub struct Tokenizer {
     engine: Engine,
+    cache: Option<TokenCache>,
 }
 
 #[derive(Debug)]
@@ -62,7 +66,8 @@ impl Tokenizer {
                            spiece.model (`save_pretrained` of transformers writes the first)";
             return Err(error(folder, message));
         };
-        Ok(Self { engine })
+        let cache = None;
+        Ok(Self { engine, cache })
     }
 
     /// Loads the tokenizer among a model's files.
@@ -75,8 +80,16 @@ impl Tokenizer {
             ModelFiles::Folder(folder) => Self::load(folder),
             ModelFiles::Embedded(_) => Ok(Self {
                 engine: Engine::HuggingFace(Box::new(HuggingFace::embedded(files)?)),
+                cache: None,
             }),
         }
+    }
+
+    /// Looks in `cache` for many inputs that were tokenised before, and keeps them there.
+    #[must_use]
+    pub fn cached(mut self, cache: Option<TokenCache>) -> Self {
+        self.cache = cache;
+        self
     }
 
     /// Encodes a text or a pair of texts, special tokens included.
@@ -107,7 +120,8 @@ impl Tokenizer {
         }
     }
 
-    /// Encodes many inputs on all threads of the current pool, in their order.
+    /// Encodes many inputs on all threads of the current pool, in their order, or finds them in
+    /// the cache.
     ///
     /// # Errors
     ///
@@ -120,7 +134,18 @@ impl Tokenizer {
         cancelled: &(dyn Fn() -> bool + Sync),
     ) -> Result<Vec<Tokens>> {
         let encode = |input: &Input| self.encode(&input.text, input.pair.as_deref(), max_length);
-        map_all(inputs, cancelled, encode)
+        let encode = || map_all(inputs, cancelled, encode);
+        match &self.cache {
+            None => encode(),
+            Some(cache) => cache.get_or_encode(self.fingerprint(), (inputs, max_length), encode),
+        }
+    }
+
+    fn fingerprint(&self) -> &Fingerprint {
+        match &self.engine {
+            Engine::HuggingFace(engine) => &engine.fingerprint,
+            Engine::T5(engine) => &engine.fingerprint,
+        }
     }
 
     /// The text of token ids. Special tokens, and ids that the tokenizer has not, are left out.

@@ -11,7 +11,8 @@ use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
-use super::{State, atomic};
+use super::State;
+use crate::atomic;
 use crate::{Error, Result};
 
 /// Version of the checkpoint format.

@@ -5,7 +5,8 @@ use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
 use super::seal::{is_sealed, sealed, unsealed};
-use super::{Checkpoints, Lock, Mailbox, Resume, atomic};
+use super::{Checkpoints, Lock, Mailbox, Resume};
+use crate::atomic;
 use crate::config::{self, RunConfig};
 use crate::event::{History, replay};
 use crate::{Error, Result};

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use toml_edit::DocumentMut;
 
-use super::{Checkpoint, Keep, Origin, RunFolder, atomic, free};
+use super::{Checkpoint, Keep, Origin, RunFolder, free};
+use crate::atomic;
 use crate::{Error, Result};
 
 /// Starts a run beside `run` from its checkpoint of step `at`, or from its last one.

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Checkpoint, atomic};
+use super::Checkpoint;
+use crate::atomic;
 use crate::{Error, Result};
 
 /// The folder `checkpoints` of a run.

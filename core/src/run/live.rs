@@ -23,9 +23,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::RunFolder;
 use super::seal::{sealed, unsealed};
 use super::watch::Saved;
-use super::{RunFolder, atomic};
+use crate::atomic;
 use crate::config::{self, RunConfig};
 use crate::error::{Error, Result};
 use crate::event::Change;

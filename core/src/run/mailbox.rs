@@ -23,10 +23,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::atomic;
 #[cfg(unix)]
 use super::machine;
 use super::request::{Envelope, LARGEST};
+use crate::atomic;
 use crate::{Error, Result};
 
 /// How the name starts of what was refused and could not be removed.

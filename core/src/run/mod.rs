@@ -22,7 +22,6 @@
 //! - The last checkpoint is removed only after a newer one is in place and in the index.
 
 pub mod asking;
-pub mod atomic;
 pub mod checkpoint;
 pub mod folder;
 pub mod fork;

@@ -13,6 +13,7 @@ use tokenizers::processors::bert::BertProcessing;
 use tokenizers::utils::truncation::{TruncationParams, truncate_encodings};
 use tokenizers::{AddedToken, PostProcessor};
 
+use super::cache::Fingerprint;
 use super::settings::{Role, Settings};
 use super::{error, room};
 use crate::data::Tokens;
@@ -23,6 +24,7 @@ const JSON: &str = "tokenizer.json";
 
 #[derive(Debug)]
 pub(super) struct HuggingFace {
+    pub(super) fingerprint: Fingerprint,
     path: PathBuf,
     tokenizer: tokenizers::Tokenizer,
     vocab_size: usize,
@@ -52,7 +54,8 @@ impl HuggingFace {
         tokenizer
             .with_truncation(None)
             .map_err(|source| error(&path, source.to_string()))?;
-        Self::new(path, tokenizer, settings)
+        let fingerprint = Fingerprint::new(JSON, &[bytes]);
+        Self::new(path, (tokenizer, fingerprint), settings)
     }
 
     /// Builds BERT's tokenizer from `vocab.txt`, which holds a token a line.
@@ -61,10 +64,16 @@ impl HuggingFace {
         let bytes = std::fs::read(&path).map_err(Error::io(&path, "read"))?;
         let settings = Settings::read(folder)?;
         let tokenizer = word_piece(&path, &bytes, &settings)?;
-        Self::new(path, tokenizer, &settings)
+        let said = format!("{settings:?}");
+        let fingerprint = Fingerprint::new("WordPiece", &[&bytes, said.as_bytes()]);
+        Self::new(path, (tokenizer, fingerprint), &settings)
     }
 
-    fn new(path: PathBuf, tokenizer: tokenizers::Tokenizer, settings: &Settings) -> Result<Self> {
+    fn new(
+        path: PathBuf,
+        (tokenizer, fingerprint): (tokenizers::Tokenizer, Fingerprint),
+        settings: &Settings,
+    ) -> Result<Self> {
         let largest = tokenizer.get_vocab(true).into_values().max();
         let largest = largest.ok_or_else(|| error(&path, "has no tokens"))?;
         let id = |role, usual: &[&str]| match settings.token(role) {
@@ -74,6 +83,7 @@ impl HuggingFace {
         let pad = id(Role::Pad, &["<pad>", "[PAD]"]);
         let eos = id(Role::Eos, &["</s>"]).or_else(|| id(Role::Sep, &["[SEP]"]));
         Ok(Self {
+            fingerprint,
             vocab_size: largest as usize + 1,
             path,
             tokenizer,

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use self::charsmap::Normalizer;
 use self::model::Model;
 use self::unigram::Unigram;
+use super::cache::Fingerprint;
 use super::settings::{Role, Settings};
 use super::{error, room};
 use crate::data::Tokens;
@@ -35,6 +36,7 @@ const SPACE: char = '\u{2581}';
 /// T5's tokenizer.
 #[derive(Debug)]
 pub(super) struct T5 {
+    pub(super) fingerprint: Fingerprint,
     path: PathBuf,
     normalizer: Normalizer,
     unigram: Unigram,
@@ -70,6 +72,8 @@ impl T5 {
         let path = folder.join("spiece.model");
         let settings = Settings::read(folder)?;
         let bytes = std::fs::read(&path).map_err(Error::io(&path, "read"))?;
+        let said = format!("{settings:?}");
+        let fingerprint = Fingerprint::new("SentencePiece", &[&bytes, said.as_bytes()]);
         let model = Model::parse(&bytes).map_err(|message| error(&path, message))?;
         let special = special_tokens(&model, &settings).map_err(|message| error(&path, message))?;
         let parts = Normalizer::new(&model).and_then(|normalizer| {
@@ -79,6 +83,7 @@ impl T5 {
         let (normalizer, unigram) = parts.map_err(|message| error(&path, message))?;
         let [pad, eos] = [special[0].id, special[1].id];
         Ok(Self {
+            fingerprint,
             path,
             normalizer,
             unigram,

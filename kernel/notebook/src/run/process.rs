@@ -15,8 +15,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 
 use compacter_core::Error;
+use compacter_core::atomic;
 use compacter_core::config::RunConfig;
-use compacter_core::run::{Start, atomic};
+use compacter_core::run::Start;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::config::Given;

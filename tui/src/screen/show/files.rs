@@ -4,7 +4,7 @@ use std::io::{self, stdout};
 use std::path::{Path, PathBuf};
 
 use compacter_core::Result;
-use compacter_core::run::atomic;
+use compacter_core::atomic;
 use crossterm::clipboard::CopyToClipboard;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;

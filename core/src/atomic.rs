@@ -186,7 +186,7 @@ fn parent(path: &Path) -> Result<&Path> {
 
 /// Forces a folder's list of names to the disk, so that a rename outlives a power cut.
 #[cfg(unix)]
-pub(super) fn sync_folder(folder: &Path) -> Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
     File::open(folder)
         .and_then(|file| file.sync_all())
         .map_err(Error::io(folder, "write"))
@@ -194,7 +194,7 @@ pub(super) fn sync_folder(folder: &Path) -> Result<()> {
 
 /// Other systems cannot open folders and order renames themselves.
 #[cfg(not(unix))]
-pub(super) fn sync_folder(_: &Path) -> Result<()> {
+pub(crate) fn sync_folder(_: &Path) -> Result<()> {
     Ok(())
 }
 
