@@ -186,7 +186,8 @@ pub fn computed_by(history: &History) -> Vec<String> {
             let mut value = serde_json::to_value(event).expect("an event is JSON");
             if let Value::Object(fields) = &mut value {
                 fields.retain(|name, _| {
-                    !["run", "t", "elapsed", "seconds", "memory"].contains(&name.as_str())
+                    !["run", "t", "elapsed", "seconds", "memory", "peak_memory"]
+                        .contains(&name.as_str())
                 });
             }
             value.to_string()

@@ -53,6 +53,7 @@ fn step(at: u64) -> Event {
             tokens: 300 + usize::try_from(at % 97).unwrap_or(0),
             seconds: 0.29 + noise / 10.0,
             memory: Some(1_900_000_000 + at),
+            peak_memory: Some(1_900_000_000 + at),
             skipped: at == 77_777,
         }),
     }

@@ -228,6 +228,9 @@ pub struct Step {
     /// Resident memory in bytes, where the system tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<u64>,
+    /// Most memory of the process that was resident so far, in bytes, where the system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_memory: Option<u64>,
     /// Whether the update was left out because loss or gradient was not finite.
     pub skipped: bool,
 }

@@ -39,6 +39,8 @@ struct StepLine<'a> {
     seconds: f64,
     #[serde(default)]
     memory: Option<u64>,
+    #[serde(default)]
+    peak_memory: Option<u64>,
     skipped: bool,
 }
 
@@ -67,6 +69,7 @@ pub(super) fn step(line: &[u8]) -> Option<Event> {
             tokens: line.tokens,
             seconds: line.seconds,
             memory: line.memory,
+            peak_memory: line.peak_memory,
             skipped: line.skipped,
         }),
     })
@@ -104,6 +107,7 @@ mod tests {
             (r#""run":"demo""#, r#""run":"de\u006do\n""#),
             (r#""skipped":false"#, r#""memory":19,"skipped":true"#),
             (r#""skipped":false"#, r#""memory":null,"skipped":true"#),
+            (r#""skipped":false"#, r#""peak_memory":20,"skipped":true"#),
             (r#""loss":0.5"#, r#""loss":18446744073709551617"#),
             (r#""loss":0.5"#, r#""loss":-3"#),
         ] {

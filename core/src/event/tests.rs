@@ -29,6 +29,7 @@ pub(crate) fn step(loss: f64) -> Kind {
         tokens: 310,
         seconds: 0.1,
         memory: None,
+        peak_memory: None,
         skipped: loss.is_nan(),
     })
 }

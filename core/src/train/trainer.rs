@@ -31,7 +31,7 @@ use crate::data::Batch;
 use crate::event::{self, Bus, Ending, Kind, Refusal};
 use crate::random::Key;
 use crate::run::live::LiveFiles;
-use crate::run::machine::resident_memory;
+use crate::run::machine::{peak_memory, resident_memory};
 use crate::run::{Edit, RunFolder, State};
 use crate::{Error, Result};
 
@@ -210,6 +210,7 @@ impl Trainer {
             tokens: measured.tokens,
             seconds: started.elapsed().as_secs_f64(),
             memory: resident_memory(),
+            peak_memory: peak_memory(),
             skipped: !measured.is_finite(),
         }))?;
         if watched {

@@ -49,6 +49,7 @@ fn step(step: u64, loss: f64) -> Event {
             tokens: 300,
             seconds: 0.5,
             memory: Some(1 << 30),
+            peak_memory: Some(1 << 31),
             skipped: !loss.is_finite(),
         }),
     )

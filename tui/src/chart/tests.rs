@@ -36,6 +36,7 @@ fn step(at: u64, loss: f64) -> Event {
             tokens: 300,
             seconds: 0.5,
             memory: None,
+            peak_memory: None,
             skipped: !loss.is_finite(),
         }),
     )

@@ -188,6 +188,7 @@ pub(crate) mod tests {
             tokens: 100,
             seconds: 1.0,
             memory: None,
+            peak_memory: None,
             skipped: false,
         })
     }

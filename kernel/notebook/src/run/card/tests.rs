@@ -12,6 +12,7 @@ fn step(at: u64, loss: f64) -> Event {
         tokens: 64,
         seconds: 0.01,
         memory: None,
+        peak_memory: None,
         skipped: !loss.is_finite(),
     };
     Event {
