@@ -278,6 +278,67 @@ fn params_lists_all_methods() {
 }
 
 #[test]
+fn bench_measures_a_step_and_refuses_what_it_cannot_measure() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = "bench --model all-MiniLM-L6-v2 --threads 1 --steps 1 --warmup 0";
+    let small: Vec<&str> = small.split(' ').collect();
+    let with = |more: &str| -> Vec<String> {
+        let words = small.iter().copied().chain(more.split_whitespace());
+        words.map(str::to_owned).collect()
+    };
+    let bench = |more: &str| {
+        let arguments = with(more);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        compacter(folder.path(), &arguments)
+    };
+
+    let report = json(&bench("--batch 2 --source 6 --json").expect_code(0).stdout);
+    assert_eq!(report["form"], "fused");
+    assert_eq!(report["tokens"], 12.0);
+    let number = |name: &str| report[name].as_f64().unwrap();
+    assert!(number("cpu_ms") > 0.0 && number("gemm_share") > 0.0);
+    // Two products with each of 10.6 M weights of the encoder for each of 12 tokens, and
+    // little else: 2 · 2 · 12 · 10.6e6 = 0.51 GFLOP.
+    assert!((0.4..0.6).contains(&number("gflop")), "{report}");
+    if cfg!(target_os = "linux") {
+        assert!(number("peak_mib") > number("baseline_mib"));
+    }
+
+    fs::write(folder.path().join("lengths"), "3\n9 2\n5\n").unwrap();
+    let tokens = |more: &str| {
+        let printed = bench(&format!("--batch 2 --lengths lengths --json {more}"));
+        json(&printed.expect_code(0).stdout)["tokens"]
+            .as_f64()
+            .unwrap()
+    };
+    // Batches of 3 + 9 and of 5 tokens; padded, of 9 + 9 and of 5.
+    assert!((tokens("") - 8.5).abs() < 1e-9);
+    assert!((tokens("--pad") - 11.5).abs() < 1e-9);
+
+    let plain = bench("--batch 1 --source 4 --step composed").expect_code(0);
+    assert!(plain.stdout.contains("composed") && plain.stdout.contains("GFLOP"));
+    for (wrong, told) in [
+        (
+            "--step fused --set nonlinearity=\"relu\" --dtype bf16",
+            "bf16",
+        ),
+        ("--set colour=3", "colour"),
+        ("--batch 0", "above 0"),
+        ("--lengths none", "none"),
+    ] {
+        let finished = bench(wrong);
+        assert_ne!(finished.code(), 0, "{wrong}");
+        assert!(
+            finished.stderr.to_lowercase().contains(told),
+            "{}",
+            finished.stderr
+        );
+    }
+    let unknown = compacter(folder.path(), &["bench", "--model", "t5-smal"]).expect_code(2);
+    assert!(unknown.stderr.contains("t5-small"), "{}", unknown.stderr);
+}
+
+#[test]
 fn init_writes_a_file_that_can_be_read_and_never_over_another() {
     let folder = tempfile::tempdir().unwrap();
     let told = printed(folder.path(), &["init"]);
