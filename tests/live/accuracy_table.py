@@ -37,7 +37,7 @@ def model_folder() -> str:
     return subprocess.run([script], check=True, capture_output=True, text=True).stdout.strip()
 
 
-def run(binary: str, method: str, seed: int, folder: str) -> tuple[float, float]:
+def run(binary: str, method: str, seed: int, folder: str, more: list[str]) -> tuple[float, float]:
     """Trains once; returns the accuracy after the last epoch and the wall time in seconds."""
     data = Path(os.environ["COMPACTER_SHARED"]) / "data" / "SST-2"
     with tempfile.TemporaryDirectory() as runs:
@@ -51,6 +51,8 @@ def run(binary: str, method: str, seed: int, folder: str) -> tuple[float, float]
         command = [binary, "train", str(HERE / "minilm" / f"{method}.toml"), "--json"]
         for key, value in settings.items():
             command += ["--set", f"{key}={value}"]
+        for field in more:
+            command += ["--set", field]
         start = time.monotonic()
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         seconds = time.monotonic() - start
@@ -62,12 +64,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("methods", nargs="*", default=list(REFERENCE))
     parser.add_argument("--binary", default=str(HERE.parents[1] / "target" / "release" / "compacter"))
+    parser.add_argument("--set", action="append", default=[], help="such as train.mixed_precision=bf16")
     arguments = parser.parse_args()
     folder = model_folder()
     print("| method | seeds 0 / 1 / 2 | mean | PyTorch | seconds a run |\n|---|---|---|---|---|", flush=True)
     means = {}
     for method in arguments.methods:
-        results = [run(arguments.binary, method, seed, folder) for seed in SEEDS]
+        results = [run(arguments.binary, method, seed, folder, arguments.set) for seed in SEEDS]
         accuracies = [accuracy for accuracy, _ in results]
         means[method] = statistics.mean(accuracies)
         each = " / ".join(f"{accuracy:.4f}" for accuracy in accuracies)

@@ -12,7 +12,8 @@ The interpreter must be the one that tests/python/setup.sh prints. Programs are 
 Lengths of real sentences (`sst2`, `rte`) are those that the model's own tokenizer gives; the data
 is read from COMPACTER_SHARED. In each round every program runs once, in an order that turns, so
 that a slow minute of the machine meets all of them; a cell is the median over rounds, a ratio the
-median of the rounds' ratios, with the smallest and the largest behind it.
+median of the rounds' ratios, with the smallest and the largest behind it. What a peer does in bf16
+is compared with mixed precision here, where the processor has it, all else with f32.
 
 The peer is given its best: f32, bf16 autocast and, with `--compile`, `torch.compile`, on batches
 as they come and, where lengths differ, on batches of similar length. `--avx2` holds both sides to
@@ -108,6 +109,14 @@ def lengths_file(model, data, folder):
     return path
 
 
+def has_bf16():
+    """Whether the processor multiplies bf16, which mixed precision here asks for."""
+    try:
+        return "avx512_bf16" in pathlib.Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+
+
 def run(command, extra):
     output = subprocess.run(
         [str(word) for word in command],
@@ -129,6 +138,8 @@ def programs(args, model, method, work, threads):
     ours = [args.program, "bench", "--json", "--model", name, *OURS[method], *common]
     peer = [sys.executable, HERE / "torch_step.py", "--model", name, "--method", method, *common]
     found = {"ours": ours, "torch": peer}
+    if not args.no_bf16 and has_bf16() and method != "full":
+        found["ours, bf16"] = [*ours, "--mixed-precision", "bf16"]
     real = "--lengths" in work
     if real:
         found["ours, padded"] = [*ours, "--pad"]
@@ -163,6 +174,11 @@ FIGURES = [
 ]
 
 
+def beside(name, results):
+    """Which of ours a program is compared with: what is in bf16 with what is."""
+    return "ours, bf16" if "bf16" in name and "ours, bf16" in results else "ours"
+
+
 def table(title, results):
     print(f"\n{title}")
     heads = "".join(f"{head:>12}{'ours / it':>22}" for _, _, head in FIGURES)
@@ -175,9 +191,9 @@ def table(title, results):
         cells = ""
         for _, key, _ in FIGURES:
             cells += f"{statistics.median(each[key] for each in rounds):12.1f}"
-            pairs = zip(results["ours"], rounds)
+            pairs = zip(results[beside(name, results)], rounds)
             ratios = [ours[key] / each[key] for ours, each in pairs if key in ours]
-            if name == "ours" or not ratios:
+            if name.startswith("ours") or not ratios:
                 cells += " " * 22
                 continue
             middle = statistics.median(ratios)

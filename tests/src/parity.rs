@@ -172,6 +172,7 @@ impl Case {
             device: Device::Cpu,
             dtype,
             pooling: Pooling::Mean,
+            frozen_dtype: None,
         };
         Model::load(&self.folder, answer, placement).expect("the model loads")
     }

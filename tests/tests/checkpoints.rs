@@ -25,6 +25,7 @@ fn build(tensors: Tensors, config: &serde_json::Value) -> Result<Model> {
         device: Device::Cpu,
         dtype: DType::F32,
         pooling: Pooling::Mean,
+        frozen_dtype: None,
     };
     let answer = Answer::Text { longest: 8 };
     Model::build(

@@ -57,6 +57,7 @@ fn transformers_loads_the_folder_and_computes_the_same_logits() {
             device: Device::Cpu,
             dtype,
             pooling: Pooling::Mean,
+            frozen_dtype: None,
         };
         let model = Model::of(&files, Answer::Text { longest: 1 }, placement).unwrap();
         let Network::T5(t5) = &model.network else {

@@ -53,6 +53,7 @@ fn ours(case: &Case, tensors: HashMap<String, Tensor>) -> Model {
         device: Device::Cpu,
         dtype: DType::F32,
         pooling: Pooling::Mean,
+        frozen_dtype: None,
     };
     let weights = Weights::from_map(tensors).unwrap();
     Model::build(weights, &config_text(case), answer, placement).unwrap()

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use compacter_core::config::{Dtype, StepForm};
+use compacter_core::config::{Dtype, MixedPrecision, StepForm};
 use serde::de::value::Error as ValueError;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
@@ -234,6 +234,12 @@ pub(crate) struct Bench {
     /// Compute activations again in the backward pass instead of keeping them
     #[arg(long)]
     pub(crate) gradient_checkpointing: bool,
+    /// Products with frozen weights: no (in the number format) or bf16
+    #[arg(long, default_value = "no", value_parser = named::<MixedPrecision>)]
+    pub(crate) mixed_precision: MixedPrecision,
+    /// How frozen matrices are kept: bf16, or left out
+    #[arg(long, value_parser = named::<Dtype>)]
+    pub(crate) frozen_dtype: Option<Dtype>,
     /// Dropout probability
     #[arg(long, default_value_t = 0.0)]
     pub(crate) dropout: f64,

@@ -33,6 +33,7 @@ pub(crate) fn measure(corpus: &Corpus, model: &Path, seed: u64) -> Result<()> {
         device: Device::Cpu,
         dtype: DType::F32,
         pooling: Pooling::Mean,
+        frozen_dtype: None,
     };
     let loaded = Model::load(model, Answer::Text { longest: 1 }, placement)?;
     let mut sum = 0.0;

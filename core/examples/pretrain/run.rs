@@ -117,6 +117,7 @@ fn prepare(config: RunConfig, material: &Material, cancel: &CancelToken) -> Resu
         device: device::open(&config.model.device)?,
         dtype: device::dtype(config.model.dtype),
         pooling: config.model.pooling,
+        frozen_dtype: None,
     };
     let mut model = Model::of(&files, Answer::Text { longest: 1 }, placement)?;
     let width = model.shape.d_model;

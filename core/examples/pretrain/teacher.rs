@@ -38,6 +38,7 @@ pub(crate) fn teach(corpus: &Corpus, passages: usize, teacher: &Path, out: &Path
         device: Device::Cpu,
         dtype: DType::F32,
         pooling: Pooling::Mean,
+        frozen_dtype: None,
     };
     let mut model = Model::load(teacher, Answer::Value, placement)?;
     let middle = Tap::install(&mut model, MIDDLE)?;

@@ -12,7 +12,7 @@ use candle_core::Device;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
-use crate::config::{Dtype, Method, Pooling, StepForm, TrainConfig, UpdateScale};
+use crate::config::{Dtype, Method, MixedPrecision, Pooling, StepForm, TrainConfig, UpdateScale};
 use crate::data::{Batch, Gold, Packed};
 use crate::model::{Answer, Model, ModelShape, Placement, Weights, device};
 use crate::ops::cpu::{Matrix, MatrixMut, Write, wide_product};
@@ -44,6 +44,10 @@ pub struct Workload {
     pub form: StepForm,
     /// Whether activations are computed again in the backward pass.
     pub gradient_checkpointing: bool,
+    /// Number format of products with frozen weights.
+    pub mixed_precision: MixedPrecision,
+    /// Number format that frozen matrices are kept in, where it is not `dtype`.
+    pub frozen_dtype: Option<Dtype>,
     /// Steps before the measured ones.
     pub warmup: usize,
     /// Measured steps; each batch is used once or more.
@@ -107,6 +111,7 @@ pub fn run(work: &Workload) -> Result<Report> {
     let train = TrainConfig {
         step: work.form,
         gradient_checkpointing: work.gradient_checkpointing,
+        mixed_precision: work.mixed_precision,
         ..TrainConfig::default()
     };
     let objective = task_loss(&train, &model, &trainables)?;
@@ -231,6 +236,7 @@ fn model(work: &Workload) -> Result<Model> {
         device: Device::Cpu,
         dtype: device::dtype(work.dtype),
         pooling: Pooling::Mean,
+        frozen_dtype: work.frozen_dtype.map(device::dtype),
     };
     let weights = Weights::random(Key::new(1).named("benchmark"));
     Model::build(weights, &work.shape.to_config_json(), answer, placement)

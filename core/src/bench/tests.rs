@@ -31,6 +31,8 @@ fn every_form_and_both_families_can_be_measured() {
                 dtype: Dtype::F32,
                 form,
                 gradient_checkpointing: form == StepForm::Fused,
+                mixed_precision: MixedPrecision::No,
+                frozen_dtype: None,
                 warmup: 1,
                 steps: 3,
                 dropout: 0.0,

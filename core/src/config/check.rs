@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::complaint::{Complaint, Outcome, at_least, ensure, positive};
-use super::{EvalEvery, RunConfig, TaskConfig, TaskKind, TrainConfig, Warmup};
+use super::{
+    Dtype, EvalEvery, MethodKind, MixedPrecision, RunConfig, StepForm, TaskConfig, TaskKind,
+    TrainConfig, Warmup,
+};
 use crate::error::{Error, Result};
 
 /// More threads than any machine has; rayon would try to start them.
@@ -37,6 +40,7 @@ impl RunConfig {
             "must not be empty",
         )?;
         check_device(&self.model.device)?;
+        self.check_precision()?;
         self.method.check()?;
         self.task.check()?;
         self.train.check()?;
@@ -63,6 +67,36 @@ impl RunConfig {
         toml::Table::try_from(self)
             .map(drop)
             .map_err(|error| Complaint::whole(format!("cannot be written as TOML: {error}")))
+    }
+}
+
+impl RunConfig {
+    /// Number formats that do not go together, or act on nothing.
+    fn check_precision(&self) -> Outcome {
+        let (model, full) = (&self.model, self.method.kind == MethodKind::Full);
+        if let Some(frozen) = model.frozen_dtype {
+            let field = "model.frozen_dtype";
+            let message = "must be bf16, or left out for that of model.dtype";
+            ensure(
+                frozen == Dtype::Bf16 || frozen == model.dtype,
+                field,
+                message,
+            )?;
+            let message = "has nothing to act on: method `full` trains every weight; leave it out";
+            ensure(!full, field, message)?;
+        }
+        if self.train.mixed_precision == MixedPrecision::No {
+            return Ok(());
+        }
+        let field = "train.mixed_precision";
+        let message = "needs model.dtype = \"f32\"";
+        ensure(model.dtype == Dtype::F32, field, message)?;
+        let message = "has nothing to act on: method `full` trains every weight; leave it out";
+        ensure(!full, field, message)?;
+        let message = "is the hand-written step's, which train.step = \"composed\" rules out";
+        ensure(self.train.step != StepForm::Composed, field, message)?;
+        let message = "is for the CPU; on a GPU, set model.dtype = \"bf16\"";
+        ensure(!model.device.starts_with("cuda"), field, message)
     }
 }
 

@@ -217,6 +217,7 @@ mod tests {
             "task.validation",
             "task.validation_fraction",
             "train.gradient_checkpointing",
+            "train.mixed_precision",
             "train.seed",
             "train.step",
             "train.threads",

@@ -18,6 +18,10 @@ pub struct ModelConfig {
     /// How an encoder's hidden states become one vector.
     #[serde(default)]
     pub pooling: Pooling,
+    /// Number format in which frozen matrices are kept; `dtype` when left out. They are
+    /// widened where they are used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen_dtype: Option<Dtype>,
 }
 
 fn auto() -> String {

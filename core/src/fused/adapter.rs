@@ -5,17 +5,16 @@
 //! da = dy Wu        dz = act'(z) da        dx += dz Wd
 //! ```
 
-use super::Context;
 use super::buffers::Buffer;
 use super::elementwise::{add_to_rows, update, update2};
 use super::param::Gradient;
 use super::projection::Projection;
+use super::{Context, Planner};
 use crate::Result;
 use crate::config::NonLinearity;
 use crate::model::site::{AdapterForm, Reads};
 use crate::ops::activation::with_unit;
 use crate::ops::cpu::{Matrix, MatrixMut, Real, Write, wide_product};
-use crate::peft::Trainables;
 
 /// An adapter.
 #[derive(Debug)]
@@ -27,10 +26,10 @@ pub(super) struct Adapter {
 }
 
 impl Adapter {
-    pub(super) fn plan(form: &AdapterForm<'_>, trainables: &Trainables) -> Result<Self> {
+    pub(super) fn plan(form: &AdapterForm<'_>, planner: Planner<'_>) -> Result<Self> {
         Ok(Self {
-            down: Projection::plan(&form.down, trainables)?,
-            up: Projection::plan(&form.up, trainables)?,
+            down: Projection::plan(&form.down, planner)?,
+            up: Projection::plan(&form.up, planner)?,
             non_linearity: form.non_linearity,
             reads: form.reads,
         })

@@ -3,16 +3,15 @@
 //! Queries, keys and values of a sequence that attends to itself stand side by side in the
 //! same rows; in an attention to the encoder, keys and values have rows of their own.
 
-use super::Context;
 use super::buffers::Buffer;
 use super::linear::{Linear, Part};
 use super::param::Gradient;
+use super::{Context, Planner};
 use crate::Result;
 use crate::model::attention::MultiHead;
 use crate::ops::Segments;
 use crate::ops::attention::{Arrangement, Bias, Geometry, Gradients};
 use crate::ops::cpu::{Real, Write};
-use crate::peft::Trainables;
 
 /// An attention.
 #[derive(Debug)]
@@ -68,8 +67,8 @@ pub(super) struct Elsewhere<'a, T> {
 }
 
 impl Attention {
-    pub(super) fn plan(attention: &MultiHead, trainables: &Trainables) -> Result<Self> {
-        let linear = |linear| Linear::plan(linear, trainables);
+    pub(super) fn plan(attention: &MultiHead, planner: Planner<'_>) -> Result<Self> {
+        let linear = |linear| Linear::plan(linear, planner);
         Ok(Self {
             query: linear(&attention.query)?,
             key: linear(&attention.key)?,

@@ -1,12 +1,12 @@
 //! The step of an encoder: embeddings, layers, pooling, task head.
 
-use super::Context;
 use super::buffers::Buffer;
-use super::elementwise::{drop, gather, scatter, update2};
+use super::elementwise::{drop, scatter, update2};
 use super::linear::{Linear, Part};
 use super::norm::Norm;
 use super::param::{Gradient, Param};
 use super::stack::Stack;
+use super::{Context, Planner};
 use crate::config::Pooling;
 use crate::data::{Batch, Packed};
 use crate::model::bert::Bert;
@@ -16,7 +16,6 @@ use crate::model::{self, Answer, Model, Weight};
 use crate::ops::Segments;
 use crate::ops::cpu::{Real, Write};
 use crate::ops::cross_entropy;
-use crate::peft::Trainables;
 use crate::{Error, Result};
 
 /// A BERT with what is installed in it.
@@ -42,11 +41,11 @@ impl BertStep {
         model: &Model,
         (tables, norm): ([&Weight; 3], &model::Norm),
         (stack, pooler): (&StackOutline<'_>, Option<&model::Linear>),
-        trainables: &Trainables,
+        planner: Planner<'_>,
     ) -> Result<Self> {
         let table = |weight: &Weight| -> Result<Table> {
             let (rows, _) = weight.stored().dims2()?;
-            let weight = Param::of(weight, "embeddings", trainables)?;
+            let weight = Param::of(weight, "embeddings", planner)?;
             Ok(Table { weight, rows })
         };
         let [words, positions, types] = tables;
@@ -56,16 +55,16 @@ impl BertStep {
             ));
         };
         let pooler = match model.pooling() {
-            Pooling::Pooler => pooler.map(|pooler| Linear::plan(pooler, trainables)),
+            Pooling::Pooler => pooler.map(|pooler| Linear::plan(pooler, planner)),
             Pooling::Mean | Pooling::Cls => None,
         };
         Ok(Self {
             tables: [table(words)?, table(positions)?, table(types)?],
-            norm: Norm::plan(norm, trainables)?,
-            stack: Stack::plan(stack, trainables)?,
+            norm: Norm::plan(norm, planner)?,
+            stack: Stack::plan(stack, planner)?,
             pooling: model.pooling(),
             pooler: pooler.transpose()?,
-            head: Linear::of_tensors(&head.weight, &head.bias, trainables)?,
+            head: Linear::of_tensors(&head.weight, &head.bias, planner)?,
             width: model.shape.d_model,
         })
     }
@@ -144,8 +143,10 @@ impl BertStep {
         let mut sum = context.buffers.take(ids[0].len() * self.width);
         for (at, (table, ids)) in self.tables.iter().zip(ids).enumerate() {
             super::check_ids(ids, table.rows)?;
-            let rows = table.weight.read(context.values)?;
-            gather(&mut sum, &rows, ids, self.width, at > 0);
+            let target = (&mut *sum, at > 0);
+            table
+                .weight
+                .gather(target, ids, self.width, context.values)?;
         }
         Ok(sum)
     }

@@ -8,7 +8,6 @@
 //! where `join` is `h + D(y)`, or one of the forms with an adapter that
 //! [`Reads`](crate::model::site::Reads) lists.
 
-use super::Context;
 use super::adapter::Adapter;
 use super::attention::{self, Attention, Elsewhere, Looks, Rows};
 use super::buffers::Buffer;
@@ -16,10 +15,10 @@ use super::elementwise::{add, drop};
 use super::feed_forward::{self, FeedForward};
 use super::norm::Norm;
 use super::param::Gradient;
+use super::{Context, Planner};
 use crate::model::outline::{BranchOutline, Inner as Outlined, NormOrder};
 use crate::model::site::Reads;
 use crate::ops::cpu::{Real, Write};
-use crate::peft::Trainables;
 use crate::random::Key;
 use crate::{Error, Result};
 
@@ -68,8 +67,8 @@ pub(super) enum Wanted {
 }
 
 impl Branch {
-    pub(super) fn plan(outline: &BranchOutline<'_>, trainables: &Trainables) -> Result<Self> {
-        let attention = |attention| Attention::plan(attention, trainables);
+    pub(super) fn plan(outline: &BranchOutline<'_>, planner: Planner<'_>) -> Result<Self> {
+        let attention = |attention| Attention::plan(attention, planner);
         let adapter = match outline.junction.module.get() {
             None => None,
             Some(module) => {
@@ -79,11 +78,11 @@ impl Branch {
                         outline.junction.path
                     )));
                 };
-                Some(Adapter::plan(&form, trainables)?)
+                Some(Adapter::plan(&form, planner)?)
             }
         };
         Ok(Self {
-            norm: Norm::plan(outline.norm, trainables)?,
+            norm: Norm::plan(outline.norm, planner)?,
             order: outline.order,
             inner: match &outline.inner {
                 Outlined::SelfAttention(heads) => Inner::SelfAttention(attention(heads)?),
@@ -98,7 +97,7 @@ impl Branch {
                     (inward, *gated, outward),
                     *non_linearity,
                     *dropout,
-                    trainables,
+                    planner,
                 )?),
             },
             adapter,

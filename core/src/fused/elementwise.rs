@@ -115,15 +115,22 @@ pub(super) fn add_row_sums<T: Real>(x: &[T], stride: usize, total: &mut [T]) {
     }
 }
 
-/// Gathers rows of a table, each `width` wide: `y[i] ← table[ids[i]]`, or adds them.
-pub(super) fn gather<T: Real>(y: &mut [T], table: &[T], ids: &[u32], width: usize, add: bool) {
+/// Gathers rows of a table, each `width` wide, in another number format: `y[i] ← table[ids[i]]`,
+/// or adds them.
+pub(super) fn gather<T: Real, S: Copy + Sync>(
+    y: &mut [T],
+    table: &[S],
+    ids: &[u32],
+    (width, add): (usize, bool),
+    convert: impl Fn(S) -> T + Sync,
+) {
     let rows = y.par_chunks_mut(width).zip(ids.par_iter());
     rows.with_min_len(ROWS).for_each(|(y, &id)| {
         let row = &table[id as usize * width..][..width];
         if add {
-            y.iter_mut().zip(row).for_each(|(y, &x)| *y += x);
+            y.iter_mut().zip(row).for_each(|(y, &x)| *y += convert(x));
         } else {
-            y.copy_from_slice(row);
+            y.iter_mut().zip(row).for_each(|(y, &x)| *y = convert(x));
         }
     });
 }

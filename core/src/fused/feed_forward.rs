@@ -1,16 +1,15 @@
 //! The feed-forward: `wo(act(wi x))` or, gated, `wo(act(wi_0 x) · wi_1 x)`.
 
-use super::Context;
 use super::buffers::Buffer;
 use super::elementwise::{drop, update, update_pair, update2};
 use super::linear::{Linear, Part};
 use super::param::Gradient;
+use super::{Context, Planner};
 use crate::Result;
 use crate::config::NonLinearity;
 use crate::model;
 use crate::ops::activation::{Unit as _, unit, with_unit};
 use crate::ops::cpu::{Real, Write};
-use crate::peft::Trainables;
 use crate::random::Key;
 
 /// A feed-forward.
@@ -39,13 +38,13 @@ impl FeedForward {
         (inward, gated, outward): (&model::Linear, Option<&model::Linear>, &model::Linear),
         non_linearity: NonLinearity,
         dropout: Option<&str>,
-        trainables: &Trainables,
+        planner: Planner<'_>,
     ) -> Result<Self> {
-        let gated = gated.map(|gated| Linear::plan(gated, trainables));
+        let gated = gated.map(|gated| Linear::plan(gated, planner));
         Ok(Self {
-            inward: Linear::plan(inward, trainables)?,
+            inward: Linear::plan(inward, planner)?,
             gated: gated.transpose()?,
-            outward: Linear::plan(outward, trainables)?,
+            outward: Linear::plan(outward, planner)?,
             non_linearity,
             dropout: dropout.map(str::to_owned),
         })

@@ -8,24 +8,22 @@
 
 use candle_core::Tensor;
 
-use super::Context;
 use super::buffers::Buffer;
 use super::elementwise::{add, add_row_sums, add_to_rows, drop};
+use super::matrix::WeightMatrix;
 use super::param::{Gradient, Param};
+use super::{Context, Planner};
 use crate::model;
 use crate::ops::cpu::{Matrix, MatrixMut, Real, Write, wide_product};
-use crate::peft::Trainables;
 use crate::random::Key;
 use crate::{Error, Result};
 
 /// A linear map.
 #[derive(Debug)]
 pub(super) struct Linear {
-    weight: Param,       // [out, in]
-    bias: Option<Param>, // [out]
+    weight: WeightMatrix, // [out, in]
+    bias: Option<Param>,  // [out]
     update: Option<LowRank>,
-    out: usize,
-    width: usize,
 }
 
 #[derive(Debug)]
@@ -45,9 +43,8 @@ pub(super) struct Part {
 }
 
 impl Linear {
-    pub(super) fn plan(linear: &model::Linear, trainables: &Trainables) -> Result<Self> {
+    pub(super) fn plan(linear: &model::Linear, planner: Planner<'_>) -> Result<Self> {
         let path = &linear.path;
-        let (out, width) = linear.weight.stored().dims2()?;
         let update = match linear.module.get() {
             None => None,
             Some(module) => {
@@ -58,8 +55,8 @@ impl Linear {
                 };
                 let (rate, site) = form.dropout;
                 Some(LowRank {
-                    a: Param::tensor(form.a, trainables)?,
-                    b: Param::tensor(form.b, trainables)?,
+                    a: Param::tensor(form.a, planner)?,
+                    b: Param::tensor(form.b, planner)?,
                     rank: form.a.dim(0)?,
                     scale: form.scale,
                     dropout: (rate, site.to_owned()),
@@ -68,35 +65,26 @@ impl Linear {
         };
         let bias = linear.bias.as_ref();
         Ok(Self {
-            weight: Param::of(&linear.weight, path, trainables)?,
+            weight: WeightMatrix::of(&linear.weight, path, planner)?,
             bias: bias
-                .map(|bias| Param::of(bias, path, trainables))
+                .map(|bias| Param::of(bias, path, planner))
                 .transpose()?,
             update,
-            out,
-            width,
         })
     }
 
     /// A map of a method's own.
-    pub(super) fn of_tensors(
-        weight: &Tensor,
-        bias: &Tensor,
-        trainables: &Trainables,
-    ) -> Result<Self> {
-        let (out, width) = weight.dims2()?;
+    pub(super) fn of_tensors(weight: &Tensor, bias: &Tensor, planner: Planner<'_>) -> Result<Self> {
         Ok(Self {
-            weight: Param::tensor(weight, trainables)?,
-            bias: Some(Param::tensor(bias, trainables)?),
+            weight: WeightMatrix::tensor(weight, planner)?,
+            bias: Some(Param::tensor(bias, planner)?),
             update: None,
-            out,
-            width,
         })
     }
 
     /// Width of the output.
     pub(super) fn out(&self) -> usize {
-        self.out
+        self.weight.size().0
     }
 
     /// Whether anything here is trained.
@@ -106,7 +94,7 @@ impl Linear {
 
     /// Whether the backward pass reads the input.
     pub(super) fn reads_input(&self) -> bool {
-        self.weight.is_trained() || self.update.is_some()
+        self.weight.trained().is_some() || self.update.is_some()
     }
 
     /// Maps rows `x: [rows, in]` into a part of the rows `y`.
@@ -116,21 +104,21 @@ impl Linear {
         (y, part): (&mut [T], Part),
         context: &Context<'_, T>,
     ) -> Result<()> {
-        let rows = x.len() / self.width;
+        let (out, width) = self.weight.size();
+        let rows = x.len() / width;
         if rows == 0 {
             return Ok(());
         }
-        let weight = self.weight.read(context.values)?;
-        let weight = Matrix::new(&weight, (self.out, self.width), self.width);
         let y = &mut y[part.first..];
-        let inputs = Matrix::new(x, (rows, self.width), self.width);
-        let mut target = MatrixMut::new(y, (rows, self.out), part.stride);
-        wide_product(T::one(), inputs, weight.t(), &mut target, Write::Replace);
+        let inputs = Matrix::new(x, (rows, width), width);
+        let mut target = MatrixMut::new(y, (rows, out), part.stride);
+        self.weight
+            .forward((T::one(), inputs), &mut target, context)?;
         if let Some(update) = &self.update {
-            let (dropped, u) = update.inner(x, (rows, self.width), context)?;
+            let (dropped, u) = update.inner(x, (rows, width), context)?;
             std::mem::drop(dropped);
             let b = update.b.read(context.values)?;
-            let b = Matrix::new(&b, (self.out, update.rank), update.rank);
+            let b = Matrix::new(&b, (out, update.rank), update.rank);
             let u = Matrix::new(&u, (rows, update.rank), update.rank);
             let scale = T::from_f64(update.scale);
             wide_product(scale, u, b.t(), &mut target, Write::Add);
@@ -156,11 +144,12 @@ impl Linear {
         if rows == 0 {
             return Ok(());
         }
-        let (size, rest) = ((rows, self.width), &dy[part.first..]);
-        let outputs = Matrix::new(rest, (rows, self.out), part.stride);
-        if let Some(sum) = gradient.of(&self.weight) {
-            let inputs = Matrix::new(needed(x)?, size, self.width);
-            let mut sum = MatrixMut::new(sum, (self.out, self.width), self.width);
+        let (out, width) = self.weight.size();
+        let (size, rest) = ((rows, width), &dy[part.first..]);
+        let outputs = Matrix::new(rest, (rows, out), part.stride);
+        if let Some(sum) = self.weight.trained().and_then(|weight| gradient.of(weight)) {
+            let inputs = Matrix::new(needed(x)?, size, width);
+            let mut sum = MatrixMut::new(sum, (out, width), width);
             wide_product(T::one(), outputs.t(), inputs, &mut sum, Write::Add);
         }
         if let Some(sum) = self.bias.as_ref().and_then(|bias| gradient.of(bias)) {
@@ -168,16 +157,15 @@ impl Linear {
         }
         let mut dx = dx;
         if let Some((dx, write)) = &mut dx {
-            let weight = self.weight.read(context.values)?;
-            let weight = Matrix::new(&weight, (self.out, self.width), self.width);
-            let mut dx = MatrixMut::new(dx, size, self.width);
-            wide_product(T::one(), outputs, weight, &mut dx, *write);
+            let mut dx = MatrixMut::new(dx, size, width);
+            let outputs = (T::one(), outputs);
+            self.weight.backward(outputs, (&mut dx, *write), context)?;
         }
         match &self.update {
             Some(update) => update.backward(
                 needed(x)?,
                 outputs,
-                (dx.map(|(dx, _)| dx), (rows, self.out, self.width)),
+                (dx.map(|(dx, _)| dx), (rows, out, width)),
                 context,
                 gradient,
             ),

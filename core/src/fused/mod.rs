@@ -17,7 +17,8 @@
 //! | `t5`, `bert` | embeddings, stacks, loss |
 //! | `stack`, `branch` | the order of things, and where the backward pass may stop |
 //! | `attention`, `feed_forward`, `adapter`, `linear`, `norm` | one piece each, forward and backward |
-//! | `param`, `buffers`, `elementwise` | where values are read, room, loops |
+//! | `param`, `matrix` | where values are read, and products with those that are matrices |
+//! | `buffers`, `elementwise` | room, loops |
 //!
 //! Whatever is installed in the model is either computed here or refused: [`Fused::new`]
 //! reads an [`Outline`], which has no place for what it does not know.
@@ -31,6 +32,7 @@ mod buffers;
 mod elementwise;
 mod feed_forward;
 mod linear;
+mod matrix;
 mod norm;
 mod param;
 mod projection;
@@ -41,6 +43,7 @@ use std::fmt;
 
 use candle_core::{DType, Tensor};
 
+use crate::config::MixedPrecision;
 use crate::data::{Batch, Packed};
 use crate::model::{Encoded, Model, Network, Outline, Pass};
 use crate::ops::Segments;
@@ -59,17 +62,25 @@ pub struct Fused {
 }
 
 impl Fused {
-    /// Reads the model with what is installed in it.
+    /// Reads the model with what is installed in it; with [`MixedPrecision::Bf16`] products
+    /// with frozen weights are of factors rounded to bf16, summed in f32.
     ///
     /// # Errors
-    /// Says what there is no hand-written form for: a device, a number format or a module.
-    pub fn new(model: &Model, trainables: &Trainables) -> Result<Self> {
+    /// Says what there is no hand-written form for: a device, a number format, a module or a
+    /// processor.
+    pub fn new(model: &Model, trainables: &Trainables, precision: MixedPrecision) -> Result<Self> {
+        let mixed = precision == MixedPrecision::Bf16;
+        let planner = Planner { trainables, mixed };
         if !model.device.is_cpu() {
             return Err(Error::method("the hand-written step runs on the CPU only"));
         }
         let step: Box<dyn Step> = match model.dtype {
-            DType::F32 => Box::new(Engine::<f32>::new(model, trainables)?),
-            DType::F64 => Box::new(Engine::<f64>::new(model, trainables)?),
+            DType::F32 => Box::new(Engine::<f32>::new(model, planner)?),
+            DType::F64 if mixed => {
+                let message = "mixed precision is that of f32 and bf16, not of f64";
+                return Err(Error::method(message));
+            }
+            DType::F64 => Box::new(Engine::<f64>::new(model, planner)?),
             other => {
                 let message =
                     format!("the hand-written step computes in f32 or f64, not {other:?}");
@@ -147,7 +158,7 @@ enum Planned {
 }
 
 impl<T: Real> Engine<T> {
-    fn new(model: &Model, trainables: &Trainables) -> Result<Self> {
+    fn new(model: &Model, planner: Planner<'_>) -> Result<Self> {
         let network = match model.outline()? {
             Outline::EncoderDecoder {
                 shared,
@@ -158,7 +169,7 @@ impl<T: Real> Engine<T> {
             } => Planned::T5(T5Step::plan(
                 (shared, head, scale),
                 (&encoder, &decoder),
-                trainables,
+                planner,
             )?),
             Outline::Encoder {
                 tables,
@@ -169,7 +180,7 @@ impl<T: Real> Engine<T> {
                 model,
                 (tables, norm),
                 (&stack, pooler),
-                trainables,
+                planner,
             )?),
         };
         let buffers = Buffers::default();
@@ -236,6 +247,14 @@ fn check_ids(ids: &[u32], rows: usize) -> Result<()> {
         None => Ok(()),
         Some(id) => Err(Error::method(format!("there is no row {id} among {rows}"))),
     }
+}
+
+/// What pieces are planned with.
+#[derive(Debug, Clone, Copy)]
+struct Planner<'a> {
+    trainables: &'a Trainables,
+    /// Whether products with frozen weights are in mixed precision.
+    mixed: bool,
 }
 
 /// What a forward pass keeps for the backward pass.

@@ -1,11 +1,10 @@
 //! The norms of both families.
 
-use super::Context;
 use super::param::{Gradient, Param};
+use super::{Context, Planner};
 use crate::model;
 use crate::ops::cpu::{Real, Write};
 use crate::ops::norm::Form;
-use crate::peft::Trainables;
 use crate::{Error, Result};
 
 /// A layer norm.
@@ -17,7 +16,7 @@ pub(super) struct Norm {
 }
 
 impl Norm {
-    pub(super) fn plan(norm: &model::Norm, trainables: &Trainables) -> Result<Self> {
+    pub(super) fn plan(norm: &model::Norm, planner: Planner<'_>) -> Result<Self> {
         if norm.module.get().is_some() {
             return Err(Error::method(format!(
                 "{} holds a module, which the hand-written step does not know",
@@ -26,9 +25,9 @@ impl Norm {
         }
         let bias = norm.bias.as_ref();
         Ok(Self {
-            weight: Param::of(&norm.weight, &norm.path, trainables)?,
+            weight: Param::of(&norm.weight, &norm.path, planner)?,
             bias: bias
-                .map(|bias| Param::of(bias, &norm.path, trainables))
+                .map(|bias| Param::of(bias, &norm.path, planner))
                 .transpose()?,
             epsilon: norm.epsilon,
         })

@@ -2,11 +2,13 @@
 
 use std::ops::{Deref, Range};
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
+use half::bf16;
 
+use super::Planner;
+use super::elementwise::gather;
 use crate::model::Weight;
 use crate::ops::cpu::{Real, View};
-use crate::peft::Trainables;
 use crate::{Error, Result};
 
 /// A weight: frozen, or part of the flat buffer of trainables.
@@ -18,10 +20,10 @@ pub(super) enum Param {
 
 impl Param {
     /// A weight of the backbone.
-    pub(super) fn of(weight: &Weight, path: &str, trainables: &Trainables) -> Result<Self> {
+    pub(super) fn of(weight: &Weight, path: &str, planner: Planner<'_>) -> Result<Self> {
         match weight {
             Weight::Frozen(tensor) => Self::frozen(tensor),
-            Weight::Trained(tensor) => Self::tensor(tensor, trainables),
+            Weight::Trained(tensor) => Self::tensor(tensor, planner),
             Weight::Derived(..) => Err(Error::method(format!(
                 "{path} is computed from other weights, which the hand-written step does not know"
             ))),
@@ -29,8 +31,8 @@ impl Param {
     }
 
     /// A tensor of a method: trained, or a constant.
-    pub(super) fn tensor(tensor: &Tensor, trainables: &Trainables) -> Result<Self> {
-        match trainables.range_of(tensor) {
+    pub(super) fn tensor(tensor: &Tensor, planner: Planner<'_>) -> Result<Self> {
+        match planner.trainables.range_of(tensor) {
             Some(range) => Ok(Self::Trained(range)),
             None => Self::frozen(tensor),
         }
@@ -50,6 +52,24 @@ impl Param {
             Self::Frozen(tensor) => Slice::Frozen(View::of(tensor)?),
             Self::Trained(range) => Slice::Trained(&values[range.clone()]),
         })
+    }
+
+    /// Gathers rows of a table, each `width` wide: `y[i] ← table[ids[i]]`, or adds them.
+    pub(super) fn gather<T: Real>(
+        &self,
+        (y, add): (&mut [T], bool),
+        ids: &[u32],
+        width: usize,
+        values: &[T],
+    ) -> Result<()> {
+        match self {
+            Self::Frozen(tensor) if tensor.dtype() == DType::BF16 => {
+                let table = View::<bf16>::of(tensor)?;
+                gather(y, &table, ids, (width, add), T::of_bf16);
+            }
+            _ => gather(y, &self.read(values)?, ids, (width, add), |x| x),
+        }
+        Ok(())
     }
 }
 

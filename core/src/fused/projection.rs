@@ -10,13 +10,12 @@
 //! dA[i,a,j] = Σ B[i,p,q] dW[(j,q),(a,p)] over p, q
 //! ```
 
-use super::Context;
 use super::buffers::Buffer;
 use super::param::{Gradient, Param, Slice};
+use super::{Context, Planner};
 use crate::Result;
 use crate::model::site::{ProjectionForm, WeightForm};
 use crate::ops::cpu::{Matrix, MatrixMut, Real, Write, product, sum2, wide_product};
-use crate::peft::Trainables;
 
 /// A map with bias.
 #[derive(Debug)]
@@ -69,8 +68,8 @@ struct Blocks {
 }
 
 impl Projection {
-    pub(super) fn plan(form: &ProjectionForm<'_>, trainables: &Trainables) -> Result<Self> {
-        let param = |tensor| Param::tensor(tensor, trainables);
+    pub(super) fn plan(form: &ProjectionForm<'_>, planner: Planner<'_>) -> Result<Self> {
+        let param = |tensor| Param::tensor(tensor, planner);
         let (weight, width, out) = match form.weight {
             WeightForm::Dense(weight) => {
                 let (out, width) = weight.dims2()?;

@@ -10,14 +10,13 @@ use super::buffers::Buffer;
 use super::elementwise::drop;
 use super::norm::Norm;
 use super::param::{Gradient, Param};
-use super::{Context, Keep};
+use super::{Context, Keep, Planner};
 use crate::Result;
 use crate::model::outline::StackOutline;
 use crate::model::t5::RelativeBias;
 use crate::ops::Segments;
 use crate::ops::attention::Bias;
 use crate::ops::cpu::{Real, Write};
-use crate::peft::Trainables;
 
 /// A stack.
 #[derive(Debug)]
@@ -62,19 +61,19 @@ pub(super) struct Memory<'a, 's, T> {
 }
 
 impl Stack {
-    pub(super) fn plan(outline: &StackOutline<'_>, trainables: &Trainables) -> Result<Self> {
+    pub(super) fn plan(outline: &StackOutline<'_>, planner: Planner<'_>) -> Result<Self> {
         let branches = outline
             .branches
             .iter()
-            .map(|branch| Branch::plan(branch, trainables))
+            .map(|branch| Branch::plan(branch, planner))
             .collect::<Result<Vec<_>>>()?;
         let relative = outline
             .relative
-            .map(|relative| Relative::plan(relative, trainables))
+            .map(|relative| Relative::plan(relative, planner))
             .transpose()?;
         let last = outline
             .last
-            .map(|norm| -> Result<_> { Ok((Norm::plan(norm, trainables)?, norm.path.clone())) });
+            .map(|norm| -> Result<_> { Ok((Norm::plan(norm, planner)?, norm.path.clone())) });
         let first = if relative
             .as_ref()
             .is_some_and(|bias| bias.table.is_trained())
@@ -251,11 +250,11 @@ impl Stack {
 }
 
 impl Relative {
-    fn plan(relative: &RelativeBias, trainables: &Trainables) -> Result<Self> {
+    fn plan(relative: &RelativeBias, planner: Planner<'_>) -> Result<Self> {
         let (_, heads) = relative.table().stored().dims2()?;
         Ok(Self {
             positions: relative.clone(),
-            table: Param::of(relative.table(), "relative_attention_bias", trainables)?,
+            table: Param::of(relative.table(), "relative_attention_bias", planner)?,
             heads,
         })
     }

@@ -3,13 +3,14 @@
 //! Logits are made for some rows at a time, turned into their own gradient where they
 //! stand, and multiplied back at once, so only one copy of a part of them ever exists.
 
-use super::Context;
 use super::attention::Rows;
 use super::buffers::Buffer;
-use super::elementwise::{gather, scatter};
+use super::elementwise::scatter;
 use super::linear::{Linear, Part};
+use super::matrix::WeightMatrix;
 use super::param::{Gradient, Param};
 use super::stack::{Memory, Stack};
+use super::{Context, Planner};
 use crate::Result;
 use crate::data::{Batch, Packed};
 use crate::model::outline::StackOutline;
@@ -18,7 +19,6 @@ use crate::model::{self, Weight};
 use crate::ops::Segments;
 use crate::ops::cpu::{Matrix, MatrixMut, Real, Write, wide_product};
 use crate::ops::cross_entropy;
-use crate::peft::Trainables;
 
 /// Logits that are made at a time.
 const LOGITS: usize = 1 << 22;
@@ -29,28 +29,37 @@ pub(super) struct T5Step {
     shared: Param, // [vocab, d_model]
     vocab: usize,
     width: usize,
-    head: Option<Linear>, // None: tied to `shared`
-    scale: f64,           // of the hidden states before a tied head
+    head: Vocabulary,
     encoder: Stack,
     decoder: Stack,
+}
+
+/// What makes logits of hidden states.
+#[derive(Debug)]
+enum Vocabulary {
+    /// The shared embedding, after a scale.
+    Tied(WeightMatrix, f64),
+    Own(Linear),
 }
 
 impl T5Step {
     pub(super) fn plan(
         (shared, head, scale): (&Weight, Option<&model::Linear>, f64),
         (encoder, decoder): (&StackOutline<'_>, &StackOutline<'_>),
-        trainables: &Trainables,
+        planner: Planner<'_>,
     ) -> Result<Self> {
         let (vocab, width) = shared.stored().dims2()?;
-        let head = head.map(|head| Linear::plan(head, trainables));
+        let head = match head {
+            Some(head) => Vocabulary::Own(Linear::plan(head, planner)?),
+            None => Vocabulary::Tied(WeightMatrix::of(shared, "shared", planner)?, scale),
+        };
         Ok(Self {
-            shared: Param::of(shared, "shared", trainables)?,
+            shared: Param::of(shared, "shared", planner)?,
             vocab,
             width,
-            head: head.transpose()?,
-            scale,
-            encoder: Stack::plan(encoder, trainables)?,
-            decoder: Stack::plan(decoder, trainables)?,
+            head,
+            encoder: Stack::plan(encoder, planner)?,
+            decoder: Stack::plan(decoder, planner)?,
         })
     }
 
@@ -129,8 +138,8 @@ impl T5Step {
     fn embed<'s, T: Real>(&self, ids: &[u32], context: &Context<'s, T>) -> Result<Buffer<'s, T>> {
         super::check_ids(ids, self.vocab)?;
         let mut rows = context.buffers.take(ids.len() * self.width);
-        let table = self.shared.read(context.values)?;
-        gather(&mut rows, &table, ids, self.width, false);
+        self.shared
+            .gather((&mut rows, false), ids, self.width, context.values)?;
         Ok(rows)
     }
 
@@ -170,19 +179,19 @@ impl T5Step {
                 stride: vocab,
                 first: 0,
             };
-            if let Some(head) = &self.head {
-                head.forward(hidden, (logits, whole), context)?;
-                sum += cross_entropy::into_gradient(logits, classes, share);
-                let target = Some((dhidden, Write::Replace));
-                head.backward(Some(hidden), (logits, whole), target, context, gradient)?;
-                continue;
-            }
-            let scale = T::from_f64(self.scale);
-            let table = self.shared.read(context.values)?;
-            let table = Matrix::new(&table, (vocab, width), width);
+            let (table, scale) = match &self.head {
+                Vocabulary::Tied(table, scale) => (table, T::from_f64(*scale)),
+                Vocabulary::Own(head) => {
+                    head.forward(hidden, (logits, whole), context)?;
+                    sum += cross_entropy::into_gradient(logits, classes, share);
+                    let target = Some((dhidden, Write::Replace));
+                    head.backward(Some(hidden), (logits, whole), target, context, gradient)?;
+                    continue;
+                }
+            };
             let hidden = Matrix::new(hidden, (count, width), width);
             let mut target = MatrixMut::new(logits, (count, vocab), vocab);
-            wide_product(scale, hidden, table.t(), &mut target, Write::Replace);
+            table.forward((scale, hidden), &mut target, context)?;
             sum += cross_entropy::into_gradient(logits, classes, share);
             let dlogits = Matrix::new(logits, (count, vocab), vocab);
             if let Some(sum) = gradient.of(&self.shared) {
@@ -190,7 +199,7 @@ impl T5Step {
                 wide_product(scale, dlogits.t(), hidden, &mut sum, Write::Add);
             }
             let mut target = MatrixMut::new(dhidden, (count, width), width);
-            wide_product(scale, dlogits, table, &mut target, Write::Replace);
+            table.backward((scale, dlogits), (&mut target, Write::Replace), context)?;
         }
         Ok(((sum * share).to_f64(), dhidden))
     }

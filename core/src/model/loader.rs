@@ -13,6 +13,8 @@ pub struct Loader<'w> {
     pub weights: &'w mut Weights,
     /// Number format of the model.
     pub dtype: DType,
+    /// Number format that its matrices are kept in.
+    pub matrices: DType,
     /// Where the model lives.
     pub device: Device,
 }
@@ -26,12 +28,20 @@ impl Loader<'_> {
         self.weights.take(name, shape, self.dtype, &self.device)
     }
 
+    /// Takes the matrix `name`: a linear map's weight or an embedding.
+    ///
+    /// # Errors
+    /// Fails if it is missing or has another shape.
+    pub fn matrix(&mut self, name: &str, shape: &[usize; 2]) -> Result<Tensor> {
+        self.weights.take(name, shape, self.matrices, &self.device)
+    }
+
     /// Takes `<path>.weight: [out, in]` of a linear map without bias.
     ///
     /// # Errors
     /// Fails if it is missing or has another shape.
     pub fn linear(&mut self, path: String, out: usize, width: usize) -> Result<Linear> {
-        let weight = self.take(&format!("{path}.weight"), &[out, width])?;
+        let weight = self.matrix(&format!("{path}.weight"), &[out, width])?;
         Ok(Linear::new(path, weight, None))
     }
 
@@ -40,7 +50,7 @@ impl Loader<'_> {
     /// # Errors
     /// Fails if one is missing or has another shape.
     pub fn biased_linear(&mut self, path: String, out: usize, width: usize) -> Result<Linear> {
-        let weight = self.take(&format!("{path}.weight"), &[out, width])?;
+        let weight = self.matrix(&format!("{path}.weight"), &[out, width])?;
         let bias = self.take(&format!("{path}.bias"), &[out])?;
         Ok(Linear::new(path, weight, Some(bias)))
     }

@@ -67,6 +67,8 @@ pub struct Placement {
     pub dtype: DType,
     /// How an encoder's states become one vector.
     pub pooling: Pooling,
+    /// Number format that matrices are kept in, where it is not `dtype`.
+    pub frozen_dtype: Option<DType>,
 }
 
 impl Network {
@@ -142,6 +144,7 @@ impl Model {
         let mut loader = Loader {
             weights: &mut weights,
             dtype: placement.dtype,
+            matrices: placement.frozen_dtype.unwrap_or(placement.dtype),
             device: placement.device.clone(),
         };
         let network = Network::load(&shape, config, &mut loader)?;

@@ -14,7 +14,8 @@ use crate::Result;
 /// `x Wᵀ` for a weight that is not trained.
 ///
 /// `x: [rows, in]`, `weight: [out, in]`; `[rows, out]` comes back. Equal to
-/// [`linear`], but the gradient flows to `x` only.
+/// [`linear`], but the gradient flows to `x` only. A weight of another number format is
+/// converted to the input's at each use.
 ///
 /// # Errors
 /// Fails where the tensor library does.
@@ -110,13 +111,21 @@ struct FrozenLinear {
     weight: Tensor, // [out, in]
 }
 
+impl FrozenLinear {
+    /// The weight in the input's number format.
+    fn weight(&self, dtype: DType) -> candle_core::Result<Tensor> {
+        self.weight.to_dtype(dtype)
+    }
+}
+
 impl CustomOp1 for FrozenLinear {
     fn name(&self) -> &'static str {
         "frozen-linear"
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
-        let (storage, weight_layout) = self.weight.storage_and_layout();
+        let weight = self.weight(x.dtype())?;
+        let (storage, weight_layout) = weight.storage_and_layout();
         let (rows, outputs, inputs) = sizes(layout, weight_layout)?;
         let Storage::Cpu(weight) = &*storage else {
             candle_core::bail!("frozen-linear: the weight is not on the CPU")
@@ -135,7 +144,8 @@ impl CustomOp1 for FrozenLinear {
         x: &CudaStorage,
         layout: &Layout,
     ) -> candle_core::Result<(CudaStorage, Shape)> {
-        let (storage, weight_layout) = self.weight.storage_and_layout();
+        let weight = self.weight(x.dtype())?;
+        let (storage, weight_layout) = weight.storage_and_layout();
         let (rows, outputs, inputs) = sizes(layout, weight_layout)?;
         let Storage::Cuda(weight) = &*storage else {
             candle_core::bail!("frozen-linear: the weight is not on the GPU")
@@ -150,7 +160,7 @@ impl CustomOp1 for FrozenLinear {
     }
 
     fn bwd(&self, _x: &Tensor, _y: &Tensor, grad: &Tensor) -> candle_core::Result<Option<Tensor>> {
-        Ok(Some(grad.matmul(&self.weight)?)) // [rows, in]
+        Ok(Some(grad.matmul(&self.weight(grad.dtype())?)?)) // [rows, in]
     }
 }
 

@@ -29,6 +29,7 @@ fn model(name: &str, pooling: Pooling) -> Model {
         device: Device::Cpu,
         dtype: DType::F64,
         pooling,
+        frozen_dtype: None,
     };
     Model::load(&folder, answer, placement).unwrap()
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use candle_core::Tensor;
 
 use crate::cancel::CancelToken;
-use crate::config::{StepForm, TrainConfig};
+use crate::config::{MixedPrecision, StepForm, TrainConfig};
 use crate::data::Batch;
 use crate::fused::Fused;
 use crate::model::network::scalar;
@@ -80,7 +80,10 @@ impl Objective for TaskLoss {
 
 /// The task's loss with the hand-written gradient of [`crate::fused`].
 #[derive(Debug)]
-pub struct FusedTaskLoss(Fused);
+pub struct FusedTaskLoss {
+    fused: Fused,
+    precision: MixedPrecision,
+}
 
 impl Objective for FusedTaskLoss {
     fn loss(&self, model: &Model, batch: &Batch, pass: &Pass) -> Result<Tensor> {
@@ -94,7 +97,7 @@ impl Objective for FusedTaskLoss {
         batch: &Batch,
         pass: &Pass,
     ) -> Result<(f64, Tensor)> {
-        self.0.gradient(model, trainables, batch, pass)
+        self.fused.gradient(model, trainables, batch, pass)
     }
 
     fn predict(
@@ -104,12 +107,15 @@ impl Objective for FusedTaskLoss {
         batch: &Batch,
         cancel: &CancelToken,
     ) -> Result<(Vec<Prediction>, Option<f64>)> {
-        let encoded = self.0.encode(model, trainables, &batch.source)?;
+        let encoded = self.fused.encode(model, trainables, &batch.source)?;
         model.answer(&encoded, batch, cancel)
     }
 
     fn form(&self) -> String {
-        StepForm::Fused.to_string()
+        match self.precision {
+            MixedPrecision::No => StepForm::Fused.to_string(),
+            MixedPrecision::Bf16 => format!("{}, mixed precision (bf16)", StepForm::Fused),
+        }
     }
 }
 
@@ -124,10 +130,12 @@ pub fn task_loss(
     trainables: &Trainables,
 ) -> Result<Box<dyn Objective>> {
     let fused = || -> Result<FusedTaskLoss> {
-        let fused = Fused::new(model, trainables)?;
-        Ok(FusedTaskLoss(
-            fused.recomputing(config.gradient_checkpointing),
-        ))
+        let precision = config.mixed_precision;
+        let fused = Fused::new(model, trainables, precision)?;
+        Ok(FusedTaskLoss {
+            fused: fused.recomputing(config.gradient_checkpointing),
+            precision,
+        })
     };
     let because = match config.step {
         StepForm::Fused => return Ok(Box::new(fused()?)),
@@ -137,11 +145,17 @@ pub fn task_loss(
         },
         StepForm::Composed => None,
     };
-    if config.gradient_checkpointing {
-        let reason = because.unwrap_or_else(|| "train.step is composed".to_owned());
-        return Err(Error::method(format!(
-            "train.gradient_checkpointing needs the hand-written step: {reason}"
-        )));
+    let mixed = config.mixed_precision != MixedPrecision::No;
+    for (asked, field) in [
+        (config.gradient_checkpointing, "gradient_checkpointing"),
+        (mixed, "mixed_precision"),
+    ] {
+        if asked {
+            let reason = because.unwrap_or_else(|| "train.step is composed".to_owned());
+            return Err(Error::method(format!(
+                "train.{field} needs the hand-written step: {reason}"
+            )));
+        }
     }
     Ok(Box::new(TaskLoss { because }))
 }

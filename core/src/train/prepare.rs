@@ -6,7 +6,7 @@ use super::objective::{Objective, task_loss};
 use crate::cancel::CancelToken;
 use crate::config::{Method, RunConfig, TaskKind, UNNAMED};
 use crate::data::task::{InputForm, Loader, TaskData};
-use crate::data::tokenize::Tokenizer;
+use crate::data::tokenize::{TokenCache, Tokenizer};
 use crate::hub::{self, ModelFiles};
 use crate::model::{Answer, Model, ModelShape, Placement, device};
 use crate::peft::{self, Trainables};
@@ -44,7 +44,8 @@ impl Prepared {
         let device = device::open(&config.model.device)?;
         let files = hub::resolve(&config.model.path, cancel)?;
         let shape = ModelShape::of(&files)?;
-        let tokenizer = Tokenizer::of(&files)?;
+        let cache = TokenCache::of_user(|name| std::env::var_os(name));
+        let tokenizer = Tokenizer::of(&files)?.cached(cache);
         let cancelled = || cancel.is_cancelled();
         let loader = Loader {
             tokenizer: &tokenizer,
@@ -59,6 +60,7 @@ impl Prepared {
             device,
             dtype,
             pooling: config.model.pooling,
+            frozen_dtype: config.model.frozen_dtype.map(device::dtype),
         };
         let mut model = Model::of(&files, answer(&config, &data), placement)?;
         let trainables = peft::install(&method, &mut model, config.train.seed)?;

@@ -37,6 +37,8 @@ pub(crate) fn run(args: &Bench) -> Result<()> {
         dtype: args.dtype,
         form: args.step,
         gradient_checkpointing: args.gradient_checkpointing,
+        mixed_precision: args.mixed_precision,
+        frozen_dtype: args.frozen_dtype,
         warmup: args.warmup,
         dropout: args.dropout,
     };

@@ -7,9 +7,10 @@ use proptest::prelude::*;
 
 use super::parse;
 use crate::config::{
-    Convention, Dtype, EvalConfig, EvalEvery, FastInit, MethodConfig, MethodKind, ModelConfig,
-    NonLinearity, OutputConfig, Placement, Pooling, Positions, RunConfig, ScheduleKind,
-    SlowWeights, StepForm, TaskConfig, TaskKind, TrainConfig, UpdateScale, Warmup, WatchConfig,
+    Convention, Dtype, EvalConfig, EvalEvery, FastInit, MethodConfig, MethodKind, MixedPrecision,
+    ModelConfig, NonLinearity, OutputConfig, Placement, Pooling, Positions, RunConfig,
+    ScheduleKind, SlowWeights, StepForm, TaskConfig, TaskKind, TrainConfig, UpdateScale, Warmup,
+    WatchConfig,
 };
 
 fn rate() -> impl Strategy<Value = f64> {
@@ -51,12 +52,16 @@ fn model() -> impl Strategy<Value = ModelConfig> {
     ];
     let device = prop_oneof![Just("auto"), Just("cpu"), Just("cuda:7")];
     let path = word().prop_map(|word| format!("/models/{word}"));
-    (path, dtype, device, pooling).prop_map(|(path, dtype, device, pooling)| ModelConfig {
-        path,
-        dtype,
-        device: device.to_owned(),
-        pooling,
-    })
+    let frozen = option::of(Just(Dtype::Bf16));
+    (path, dtype, device, pooling, frozen).prop_map(
+        |(path, dtype, device, pooling, frozen_dtype)| ModelConfig {
+            path,
+            dtype,
+            device: device.to_owned(),
+            pooling,
+            frozen_dtype,
+        },
+    )
 }
 
 fn convention() -> impl Strategy<Value = Convention> {
@@ -166,6 +171,7 @@ fn train() -> impl Strategy<Value = TrainConfig> {
             scale,
             step,
             any::<bool>(),
+            prop_oneof![Just(MixedPrecision::No), Just(MixedPrecision::Bf16)],
         ),
     )
         .prop_map(|(a, b, c, d)| TrainConfig {
@@ -187,6 +193,7 @@ fn train() -> impl Strategy<Value = TrainConfig> {
             update_scale: d.3,
             step: d.4,
             gradient_checkpointing: d.5,
+            mixed_precision: d.6,
         })
 }
 
@@ -216,18 +223,34 @@ fn config() -> impl Strategy<Value = RunConfig> {
     let watch =
         prop_oneof![Just(0), steps()].prop_map(|factors_every| WatchConfig { factors_every });
     let rest = (eval(), output, watch);
-    (word(), model(), method(), task(), train(), rest).prop_map(
-        |(name, model, method, task, train, (eval, output, watch))| RunConfig {
-            name,
-            model,
-            method,
-            task,
-            train,
-            eval,
-            output,
-            watch,
-        },
-    )
+    (word(), model(), method(), task(), train(), rest)
+        .prop_map(
+            |(name, model, method, task, train, (eval, output, watch))| RunConfig {
+                name,
+                model,
+                method,
+                task,
+                train,
+                eval,
+                output,
+                watch,
+            },
+        )
+        .prop_map(without_what_excludes_itself)
+}
+
+/// Leaves out number formats that do not go with the rest.
+fn without_what_excludes_itself(mut config: RunConfig) -> RunConfig {
+    let full = config.method.kind == MethodKind::Full;
+    if full {
+        config.model.frozen_dtype = None;
+    }
+    let model = &config.model;
+    let on_cpu = model.dtype == Dtype::F32 && !model.device.starts_with("cuda");
+    if full || !on_cpu || config.train.step == StepForm::Composed {
+        config.train.mixed_precision = MixedPrecision::No;
+    }
+    config
 }
 
 proptest! {

@@ -56,7 +56,7 @@ impl Bert {
         let width = config.hidden_size;
         let mut table = |name: &str, rows| -> Result<Weight> {
             Ok(loader
-                .take(
+                .matrix(
                     &format!("embeddings.{name}_embeddings.weight"),
                     &[rows, width],
                 )?

@@ -53,7 +53,7 @@ impl T5 {
     /// Fails if a tensor is missing or has another shape.
     pub fn load(config: Config, loader: &mut Loader<'_>) -> Result<Self> {
         let table = [config.vocab_size, config.d_model];
-        let shared = loader.take(embedding_name(loader), &table)?.into();
+        let shared = loader.matrix(embedding_name(loader), &table)?.into();
         let encoder = Stack::load(&config, StackKind::Encoder, loader)?;
         let decoder = Stack::load(&config, StackKind::Decoder, loader)?;
         let head = if config.tie_word_embeddings {

@@ -4,10 +4,14 @@
     reason = "loops only use the processor's vectors where they are inlined into `vectorised`"
 )]
 
+mod mixed;
 mod product;
 mod real;
 mod view;
 
+pub(crate) use mixed::PackedWeight;
+#[cfg(test)]
+pub(crate) use mixed::is_available as mixed_precision_is_available;
 pub(crate) use product::{Matrix, MatrixMut, Write, product, wide_product};
 pub(crate) use real::Real;
 pub(crate) use view::{View, contiguous};

@@ -8,20 +8,20 @@ use super::Real;
 /// A matrix inside a slice.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Matrix<'a, T> {
-    data: &'a [T],
-    rows: usize,
-    columns: usize,
-    row_stride: usize,
-    column_stride: usize,
+    pub(super) data: &'a [T],
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    pub(super) row_stride: usize,
+    pub(super) column_stride: usize,
 }
 
 /// Rows inside a slice that is written to.
 #[derive(Debug)]
 pub(crate) struct MatrixMut<'a, T> {
-    data: &'a mut [T],
-    rows: usize,
-    columns: usize,
-    row_stride: usize,
+    pub(super) data: &'a mut [T],
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    pub(super) row_stride: usize,
 }
 
 impl<'a, T> Matrix<'a, T> {
@@ -40,6 +40,25 @@ impl<'a, T> Matrix<'a, T> {
             columns,
             row_stride: stride,
             column_stride: 1,
+        }
+    }
+
+    /// Its number of rows.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Some of its columns, next to each other.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    pub(crate) fn columns(self, first: usize, count: usize) -> Self {
+        assert!(first + count <= self.columns, "there are such columns");
+        let start = (first * self.column_stride).min(self.data.len());
+        Self {
+            data: &self.data[start..],
+            columns: count,
+            ..self
         }
     }
 
@@ -71,6 +90,23 @@ impl<'a, T> MatrixMut<'a, T> {
             rows,
             columns,
             row_stride: stride,
+        }
+    }
+}
+
+impl<T> MatrixMut<'_, T> {
+    /// Some of its columns, next to each other.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    pub(crate) fn columns(&mut self, first: usize, count: usize) -> MatrixMut<'_, T> {
+        assert!(first + count <= self.columns, "there are such columns");
+        let start = first.min(self.data.len());
+        MatrixMut {
+            data: &mut self.data[start..],
+            rows: self.rows,
+            columns: count,
+            row_stride: self.row_stride,
         }
     }
 }
@@ -195,6 +231,33 @@ mod tests {
             (c[5] - 9.0).abs() < f64::EPSILON,
             "between the rows nothing is written"
         );
+    }
+
+    #[test]
+    fn a_product_made_of_columns_is_the_whole_product() {
+        let data: Vec<f64> = (0..60).map(|i| (f64::from(i) * 0.37).sin()).collect();
+        let (a, b) = (
+            Matrix::new(&data, (4, 5), 5),
+            Matrix::new(&data[7..], (5, 6), 8),
+        );
+        let mut whole = vec![0.0; 4 * 6];
+        product(1.0, a, b, &mut MatrixMut::new(&mut whole, (4, 6), 6));
+        let mut parts = vec![0.0; 4 * 6];
+        let mut target = MatrixMut::new(&mut parts, (4, 6), 6);
+        for (first, count) in [(0, 2), (2, 3), (5, 1)] {
+            let part = &mut target.columns(first, count);
+            wide_product(1.0, a, b.columns(first, count), part, Write::Replace);
+        }
+        assert_eq!(parts, whole);
+        let mut sum = vec![0.0; 4 * 6];
+        let mut target = MatrixMut::new(&mut sum, (4, 6), 6);
+        for k in 0..5 {
+            let row = Matrix::new(&data[7 + 8 * k..], (1, 6), 8);
+            wide_product(1.0, a.columns(k, 1), row, &mut target, Write::Add);
+        }
+        for (sum, whole) in sum.iter().zip(&whole) {
+            assert!((sum - whole).abs() < 1e-14);
+        }
     }
 
     #[test]

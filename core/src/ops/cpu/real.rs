@@ -3,6 +3,7 @@
 use std::ops::Neg;
 
 use candle_core::{CpuStorage, WithDType};
+use half::bf16;
 
 /// A number format that one-pass forms compute in: `f32`, whose functions turn into vector
 /// code, or `f64`, whose are those of the standard library.
@@ -11,6 +12,12 @@ pub(crate) trait Real: WithDType + Neg<Output = Self> {
 
     /// The elements of a storage that holds this format.
     fn of_storage(storage: &mut CpuStorage) -> Option<&mut [Self]>;
+    /// The slice itself, where this format is `f32`.
+    fn as_f32(slice: &[Self]) -> Option<&[f32]>;
+    /// The slice itself, where this format is `f32`.
+    fn as_f32_mut(slice: &mut [Self]) -> Option<&mut [f32]>;
+    /// A number that is kept in bf16; every one of them is one of this format too.
+    fn of_bf16(from: bf16) -> Self;
     /// eˣ
     fn exp(self) -> Self;
     /// The error function.
@@ -39,6 +46,20 @@ impl Real for f32 {
             CpuStorage::F32(elements) => Some(elements),
             _ => None,
         }
+    }
+
+    fn as_f32(slice: &[Self]) -> Option<&[f32]> {
+        Some(slice)
+    }
+
+    fn as_f32_mut(slice: &mut [Self]) -> Option<&mut [f32]> {
+        Some(slice)
+    }
+
+    /// A bf16 is the upper half of an f32.
+    #[inline(always)]
+    fn of_bf16(from: bf16) -> Self {
+        f32::from_bits(u32::from(from.to_bits()) << 16)
     }
 
     /// 2ⁿ·eʳ with n = round(x / ln 2) and the Taylor series of eʳ, whose first term left
@@ -136,6 +157,19 @@ impl Real for f64 {
             CpuStorage::F64(elements) => Some(elements),
             _ => None,
         }
+    }
+
+    fn as_f32(_: &[Self]) -> Option<&[f32]> {
+        None
+    }
+
+    fn as_f32_mut(_: &mut [Self]) -> Option<&mut [f32]> {
+        None
+    }
+
+    #[inline(always)]
+    fn of_bf16(from: bf16) -> Self {
+        from.to_f64()
     }
 
     #[inline(always)]

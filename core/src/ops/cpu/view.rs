@@ -3,9 +3,7 @@
 use std::marker::PhantomData;
 use std::ops::{Deref, Range};
 
-use candle_core::{Layout, Storage, Tensor, bail};
-
-use super::Real;
+use candle_core::{Layout, Storage, Tensor, WithDType, bail};
 
 /// The elements of a tensor, in row-major order.
 pub(crate) struct View<'a, T> {
@@ -14,7 +12,7 @@ pub(crate) struct View<'a, T> {
     format: PhantomData<T>,
 }
 
-impl<'a, T: Real> View<'a, T> {
+impl<'a, T: WithDType> View<'a, T> {
     /// Borrows a contiguous CPU tensor of this number format.
     pub(crate) fn of(tensor: &'a Tensor) -> candle_core::Result<Self> {
         let (storage, layout) = tensor.storage_and_layout();
@@ -32,7 +30,7 @@ impl<'a, T: Real> View<'a, T> {
     }
 }
 
-impl<T: Real> Deref for View<'_, T> {
+impl<T: WithDType> Deref for View<'_, T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
