@@ -162,8 +162,10 @@ impl AdamW {
                 });
             }
         }
-        self.first.set(first)?;
-        self.second.set(second)?;
+        // A checkpoint is read on the CPU.
+        let device = self.first.device();
+        self.first.set(&first.to_device(device)?)?;
+        self.second.set(&second.to_device(device)?)?;
         self.updates = updates;
         Ok(())
     }
