@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::complaint::{Complaint, Outcome, at_least, ensure, positive};
-use super::{EvalEvery, RunConfig, TaskConfig, TaskKind, TrainConfig, Warmup};
+use super::{Dtype, EvalEvery, ModelConfig, RunConfig, TaskConfig, TaskKind, TrainConfig, Warmup};
 use crate::error::{Error, Result};
 
 /// More threads than any machine has; rayon would try to start them.
@@ -31,12 +31,7 @@ impl RunConfig {
 
     pub(super) fn check(&self) -> Outcome {
         check_name(&self.name)?;
-        ensure(
-            !self.model.path.is_empty(),
-            "model.path",
-            "must not be empty",
-        )?;
-        check_device(&self.model.device)?;
+        self.model.check()?;
         self.method.check()?;
         self.task.check()?;
         self.train.check()?;
@@ -63,6 +58,22 @@ impl RunConfig {
         toml::Table::try_from(self)
             .map(drop)
             .map_err(|error| Complaint::whole(format!("cannot be written as TOML: {error}")))
+    }
+}
+
+impl ModelConfig {
+    fn check(&self) -> Outcome {
+        ensure(!self.path.is_empty(), "model.path", "must not be empty")?;
+        check_device(&self.device)?;
+        for (field, wanted) in [
+            ("model.tf32", self.tf32),
+        ] {
+            let message = "needs an NVIDIA GPU, and model.device is the CPU: set one of them";
+            ensure(!wanted || self.device != "cpu", field, message)?;
+            let message = "does nothing in f64: set it to false, or model.dtype to f32 or bf16";
+            ensure(!wanted || self.dtype != Dtype::F64, field, message)?;
+        }
+        Ok(())
     }
 }
 

@@ -18,6 +18,10 @@ pub struct ModelConfig {
     /// How an encoder's hidden states become one vector.
     #[serde(default)]
     pub pooling: Pooling,
+    /// Whether products of `f32` are taken in TF32, with 10 bits of significand. CUDA devices
+    /// only; refused on the CPU.
+    #[serde(default)]
+    pub tf32: bool,
 }
 
 fn auto() -> String {

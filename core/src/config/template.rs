@@ -83,6 +83,7 @@ mod tests {
         assert_eq!(config.model.dtype, model.dtype);
         assert_eq!(config.model.device, model.device);
         assert_eq!(config.model.pooling, model.pooling);
+        assert_eq!(config.model.tf32, model.tf32);
     }
 
     #[test]

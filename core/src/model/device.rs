@@ -1,12 +1,43 @@
-//! The compute device that a configuration names.
+//! The compute device that a configuration names, and the arithmetic that it asks of it.
 
 #[cfg(feature = "cuda")]
 mod gpu;
 
+use std::path::PathBuf;
+
 use candle_core::{DType, Device};
 
-use crate::config::Dtype;
+use crate::config::{Dtype, ModelConfig, UNNAMED};
 use crate::{Error, Result};
+
+/// Opens the device of a configuration and sets what only CUDA devices have: products in TF32,
+/// which then holds for the whole process.
+///
+/// # Errors
+/// As [`open`], and if it is asked for and the device is no CUDA device.
+pub fn open_for(model: &ModelConfig) -> Result<Device> {
+    let device = open(&model.device)?;
+    for (field, wanted) in [
+        ("model.tf32", model.tf32),
+    ] {
+        if wanted && !device.is_cuda() {
+            return Err(Error::Config {
+                path: PathBuf::from(UNNAMED),
+                place: None,
+                field: field.to_owned(),
+                message: format!(
+                    "needs an NVIDIA GPU, and model.device = {:?} is the {} here: set it to false, or model.device = \"cuda:0\"",
+                    model.device,
+                    describe(&device).to_uppercase()
+                ),
+            });
+        }
+    }
+    if device.is_cuda() {
+        candle_core::cuda::set_gemm_reduced_precision_f32(model.tf32);
+    }
+    Ok(device)
+}
 
 /// Opens `auto`, `cpu` or `cuda:N`; `auto` is the first GPU where the program was built
 /// for one and finds one, else the CPU.
@@ -109,7 +140,31 @@ fn device(name: &str, message: &str) -> Error {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
+    use std::path::Path;
+
     use super::*;
+    use crate::config::RunConfig;
+
+    fn model(sets: &[&str]) -> ModelConfig {
+        let text = "name = 'a'\n[model]\npath = '/m'\n[task]\nname = 't'\n";
+        let sets: Vec<String> = sets.iter().map(|&set| set.to_owned()).collect();
+        let config = RunConfig::parse(Path::new("run.toml"), text, &sets);
+        config.unwrap().model
+    }
+
+    #[test]
+    fn what_only_a_gpu_has_is_refused_where_auto_finds_none() {
+        if open("auto").unwrap().is_cuda() {
+            return;
+        }
+        assert!(open_for(&model(&[])).unwrap().is_cpu());
+        for field in ["model.tf32"] {
+            let asked = model(&[&format!("{field}=true")]);
+            let error = open_for(&asked).unwrap_err().to_string();
+            assert!(error.contains(field), "{error}");
+            assert!(error.contains("is the CPU here"), "{error}");
+        }
+    }
 
     #[test]
     fn the_cpu_has_a_name_and_tells_no_memory_of_tensors() {

@@ -51,11 +51,16 @@ fn model() -> impl Strategy<Value = ModelConfig> {
     ];
     let device = prop_oneof![Just("auto"), Just("cpu"), Just("cuda:7")];
     let path = word().prop_map(|word| format!("/models/{word}"));
-    (path, dtype, device, pooling).prop_map(|(path, dtype, device, pooling)| ModelConfig {
-        path,
-        dtype,
-        device: device.to_owned(),
-        pooling,
+    let wanted = any::<bool>();
+    (path, dtype, device, pooling, wanted).prop_map(|(path, dtype, device, pooling, wanted)| {
+        let can = device != "cpu" && dtype != Dtype::F64;
+        ModelConfig {
+            path,
+            dtype,
+            device: device.to_owned(),
+            pooling,
+            tf32: can && wanted,
+        }
     })
 }
 
