@@ -31,6 +31,12 @@ impl Key {
         self.with(fnv1a(name))
     }
 
+    /// The number that the stream is made of, for a device to make the same.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn number(self) -> u64 {
+        self.0
+    }
+
     /// The 64 random bits at a position of the stream.
     #[inline]
     #[must_use]

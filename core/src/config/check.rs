@@ -67,6 +67,7 @@ impl ModelConfig {
         check_device(&self.device)?;
         for (field, wanted) in [
             ("model.tf32", self.tf32),
+            ("model.cuda_kernels", self.cuda_kernels),
         ] {
             let message = "needs an NVIDIA GPU, and model.device is the CPU: set one of them";
             ensure(!wanted || self.device != "cpu", field, message)?;

@@ -22,6 +22,10 @@ pub struct ModelConfig {
     /// only; refused on the CPU.
     #[serde(default)]
     pub tf32: bool,
+    /// Whether our own CUDA kernels take the place of composed operations. They have never run
+    /// on a device: see `tests/gpu/run`. CUDA devices only; refused on the CPU.
+    #[serde(default)]
+    pub cuda_kernels: bool,
 }
 
 fn auto() -> String {

@@ -8,17 +8,19 @@ use std::path::PathBuf;
 use candle_core::{DType, Device};
 
 use crate::config::{Dtype, ModelConfig, UNNAMED};
+use crate::ops::cuda;
 use crate::{Error, Result};
 
 /// Opens the device of a configuration and sets what only CUDA devices have: products in TF32,
-/// which then holds for the whole process.
+/// which then holds for the whole process, and our own kernels, for this device.
 ///
 /// # Errors
-/// As [`open`], and if it is asked for and the device is no CUDA device.
+/// As [`open`], and if one of the two is asked for and the device is no CUDA device.
 pub fn open_for(model: &ModelConfig) -> Result<Device> {
     let device = open(&model.device)?;
     for (field, wanted) in [
         ("model.tf32", model.tf32),
+        ("model.cuda_kernels", model.cuda_kernels),
     ] {
         if wanted && !device.is_cuda() {
             return Err(Error::Config {
@@ -35,6 +37,9 @@ pub fn open_for(model: &ModelConfig) -> Result<Device> {
     }
     if device.is_cuda() {
         candle_core::cuda::set_gemm_reduced_precision_f32(model.tf32);
+    }
+    if model.cuda_kernels {
+        cuda::switch_on(&device);
     }
     Ok(device)
 }
@@ -158,7 +163,7 @@ mod tests {
             return;
         }
         assert!(open_for(&model(&[])).unwrap().is_cpu());
-        for field in ["model.tf32"] {
+        for field in ["model.tf32", "model.cuda_kernels"] {
             let asked = model(&[&format!("{field}=true")]);
             let error = open_for(&asked).unwrap_err().to_string();
             assert!(error.contains(field), "{error}");

@@ -23,6 +23,10 @@ pub fn dropout(x: &Tensor, rate: f64, key: Key) -> Result<Tensor> {
     if x.device().is_cpu() {
         return Ok(x.contiguous()?.apply_op1(op)?);
     }
+    #[cfg(feature = "cuda")]
+    if super::cuda::take(x) {
+        return super::cuda::dropout(x, rate, key);
+    }
     // Made here, a byte an element: the tensor library has no such generator on a device.
     let kept = Tensor::from_vec(op.kept(x.elem_count()), x.shape(), x.device())?;
     let factor = (kept.to_dtype(x.dtype())? * (1.0 / (1.0 - rate)))?;
@@ -47,6 +51,12 @@ impl Mask {
     pub(crate) fn new(rate: f64, key: Key) -> Self {
         let below = (rate * (1u64 << 53) as f64).ceil() as u64;
         Self { key, below }
+    }
+
+    /// The key's number, and what its draws of 53 bits are dropped below.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn parts(self) -> (u64, u64) {
+        (self.key.number(), self.below)
     }
 
     #[inline]

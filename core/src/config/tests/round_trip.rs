@@ -51,7 +51,7 @@ fn model() -> impl Strategy<Value = ModelConfig> {
     ];
     let device = prop_oneof![Just("auto"), Just("cpu"), Just("cuda:7")];
     let path = word().prop_map(|word| format!("/models/{word}"));
-    let wanted = any::<bool>();
+    let wanted = any::<(bool, bool)>();
     (path, dtype, device, pooling, wanted).prop_map(|(path, dtype, device, pooling, wanted)| {
         let can = device != "cpu" && dtype != Dtype::F64;
         ModelConfig {
@@ -59,7 +59,8 @@ fn model() -> impl Strategy<Value = ModelConfig> {
             dtype,
             device: device.to_owned(),
             pooling,
-            tf32: can && wanted,
+            tf32: can && wanted.0,
+            cuda_kernels: can && wanted.1,
         }
     })
 }
