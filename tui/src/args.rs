@@ -195,6 +195,23 @@ pub(crate) struct Params {
     pub(crate) json: bool,
 }
 
+/// Where a step is measured, and in which arithmetic.
+#[derive(Debug, Args)]
+pub(crate) struct Arithmetic {
+    /// Device: auto, cpu or cuda:0
+    #[arg(long, default_value = "cpu")]
+    pub(crate) device: String,
+    /// Number format: f32, f64 or bf16
+    #[arg(long, default_value = "f32", value_parser = named::<Dtype>)]
+    pub(crate) dtype: Dtype,
+    /// Take products of f32 in TF32, on a GPU
+    #[arg(long)]
+    pub(crate) tf32: bool,
+    /// Use our own CUDA kernels, which have never run on a device
+    #[arg(long)]
+    pub(crate) cuda_kernels: bool,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
     /// A model's name
@@ -225,9 +242,8 @@ pub(crate) struct Bench {
     /// Threads; 0 means all
     #[arg(long, default_value_t = 0)]
     pub(crate) threads: usize,
-    /// Number format: f32, f64 or bf16
-    #[arg(long, default_value = "f32", value_parser = named::<Dtype>)]
-    pub(crate) dtype: Dtype,
+    #[command(flatten)]
+    pub(crate) arithmetic: Arithmetic,
     /// How the gradient is computed: auto, fused or composed
     #[arg(long, default_value = "auto", value_parser = named::<StepForm>)]
     pub(crate) step: StepForm,

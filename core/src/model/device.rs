@@ -109,6 +109,19 @@ pub fn peak_memory(device: &Device) -> Result<Option<u64>> {
     Ok(None)
 }
 
+/// Lets [`peak_memory`] begin anew.
+///
+/// # Errors
+/// Fails where the driver does.
+pub fn forget_peak_memory(device: &Device) -> Result<()> {
+    #[cfg(feature = "cuda")]
+    if let Device::Cuda(device) = device {
+        gpu::forget_peak_memory(device)?;
+    }
+    let _: &Device = device;
+    Ok(())
+}
+
 #[cfg(feature = "cuda")]
 fn open_gpu(ordinal: usize) -> candle_core::Result<Device> {
     gpu::open(ordinal)

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use compacter_core::bench::{self, Report, Workload};
-use compacter_core::config::MethodConfig;
+use compacter_core::config::{MethodConfig, ModelConfig};
 use compacter_core::model::ModelShape;
 use compacter_core::{Error, Result};
 use serde::Serialize;
 
 use super::params::grouped;
-use crate::args::Bench;
+use crate::args::{Arithmetic, Bench};
 use crate::{print, threads};
 
 /// Measured steps where all batches are alike.
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &Bench) -> Result<()> {
         method: config.resolve()?,
         steps: args.steps.unwrap_or(STEPS.max(batches.len())),
         batches,
-        dtype: args.dtype,
+        model: model(&args.arithmetic)?,
         form: args.step,
         gradient_checkpointing: args.gradient_checkpointing,
         warmup: args.warmup,
@@ -61,6 +61,7 @@ fn show(args: &Bench, report: &Report) -> Result<()> {
         |mib: Option<f64>| mib.map_or("not told".to_owned(), |mib| format!("{mib:.0} MiB"));
     let above = report.peak_mib.zip(report.baseline_mib);
     let lines = [
+        ("device", report.device.clone()),
         (
             "trained",
             format!("{} parameters of {}", grouped(report.trainable), args.model),
@@ -99,10 +100,24 @@ fn show(args: &Bench, report: &Report) -> Result<()> {
             ),
         ),
     ];
-    for (name, value) in lines {
+    let on_device = report
+        .device_peak_mib
+        .map(|mib| ("on the device", format!("{mib:.0} MiB of tensors")));
+    for (name, value) in lines.into_iter().chain(on_device) {
         print::line(&format!("{name:<16}{value}"))?;
     }
     Ok(())
+}
+
+/// How the model is held, as a configuration would say it.
+fn model(args: &Arithmetic) -> Result<ModelConfig> {
+    let dtype = format!("{:?}", args.dtype).to_lowercase();
+    ModelConfig::made_up(&[
+        format!("device={:?}", args.device),
+        format!("dtype={dtype}"),
+        format!("tf32={}", args.tf32),
+        format!("cuda_kernels={}", args.cuda_kernels),
+    ])
 }
 
 /// Source and target lengths of each batch.

@@ -40,6 +40,17 @@ pub(super) fn peak_memory(device: &CudaDevice) -> Result<Option<u64>> {
     Ok(Some(bytes))
 }
 
+/// Lets [`peak_memory`] begin anew.
+pub(super) fn forget_peak_memory(device: &CudaDevice) -> Result<()> {
+    if let Some(pool) = pool(device)? {
+        let mut bytes = 0u64;
+        let high = CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_HIGH;
+        // SAFETY: the pool is the device's own, and 0 is what this attribute can be set to.
+        unsafe { mem_pool::set_attribute(pool, high, (&raw mut bytes).cast()) }.w()?;
+    }
+    Ok(())
+}
+
 /// What its maker calls the GPU.
 pub(super) fn name(device: &CudaDevice) -> Result<String> {
     device.cuda_stream().context().name().w()
