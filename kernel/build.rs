@@ -6,10 +6,11 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// What is packed, of the workspace.
-const PACKED: [&str; 6] = [
+const PACKED: [&str; 7] = [
     "Cargo.toml",
     "Cargo.lock",
     "core/Cargo.toml",
+    "core/build.rs",
     "core/src",
     "core/assets",
     "kernel/notebook",

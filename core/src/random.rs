@@ -31,6 +31,12 @@ impl Key {
         self.with(fnv1a(name))
     }
 
+    /// The number that the stream is made of, for a device to make the same.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn number(self) -> u64 {
+        self.0
+    }
+
     /// The 64 random bits at a position of the stream.
     #[inline]
     #[must_use]
@@ -72,6 +78,19 @@ mod tests {
     use super::*;
 
     const COUNT: u64 = 200_000;
+
+    /// The same numbers stand in `tests/gpu/emulated`, for the kernel that draws them too.
+    #[test]
+    fn bits_are_what_they_always_were() {
+        let key = Key(0x0123_4567_89AB_CDEF);
+        let found = [0, 1, 1_000_003].map(|position| key.bits(position));
+        let expected = [
+            0xB2C0_58E4_EBB5_112C,
+            0x157A_3807_A48F_AA9D,
+            0x13F9_860C_69DD_094D,
+        ];
+        assert_eq!(found, expected);
+    }
 
     #[test]
     fn uniform_numbers_have_the_moments_of_the_uniform_distribution() {

@@ -4,6 +4,7 @@
     python3 tests/peers/compare.py                      # all workloads, five rounds: hours
     python3 tests/peers/compare.py --only t5-16x128 --rounds 5 --threads 1
     python3 tests/peers/compare.py --json results.json
+    python3 tests/peers/compare.py --device cuda:0 --json gpu.json --markdown gpu.md
 
 The interpreter must be the one that tests/python/setup.sh prints. Programs are compiled first:
 
@@ -19,6 +20,11 @@ The peer is given its best: f32, bf16 autocast and, with `--compile`, `torch.com
 as they come and, where lengths differ, on batches of similar length. `--avx2` holds both sides to
 AVX2: ours as a program compiled without the `x86-v4` features of `gemm` and `pulp` in Cargo.toml
 (`--program`), the peer by the variables that its libraries read.
+
+With `--device cuda:0` both train T5-base and T5-small on batches of 100 × 128 tokens there, in f32,
+TF32 and bf16, the peer as it comes and compiled, ours with its own CUDA kernels too; the program is
+one compiled with `--features cuda`. A share is of the rate of matrix products in the same format,
+which `compacter bench` measures in the same run.
 """
 
 import argparse
@@ -54,6 +60,16 @@ AVX2 = {
 }
 
 
+# What is measured on a GPU: models, and options of ours and of the peer by number format.
+GPU_MODELS = ["t5-base", "t5-small"]
+GPU_BATCH = ["--batch", 100, "--source", 128, "--target", 8]
+GPU_FORMATS = {
+    "f32": ([], []),
+    "TF32": (["--tf32"], ["--tf32"]),
+    "bf16": (["--dtype", "bf16"], ["--bf16"]),
+}
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", action="append", help="such as t5-16x128 or minilm-sst2")
@@ -65,7 +81,9 @@ def arguments():
     parser.add_argument("--no-bf16", action="store_true", help="leave bf16 autocast out")
     parser.add_argument("--avx2", action="store_true")
     parser.add_argument("--program", default=ROOT / "target/release/compacter", type=pathlib.Path)
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda:0 for the GPU's workloads")
     parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--markdown", type=pathlib.Path, help="the GPU's table")
     return parser.parse_args()
 
 
@@ -155,12 +173,88 @@ def programs(args, model, method, work, threads):
     return found
 
 
+def gpu_programs(args, model, method):
+    """What is run on the GPU, by number format and name; ours first."""
+    common = ["--model", model, *GPU_BATCH, "--steps", args.steps, "--device", args.device]
+    ours = [args.program, "bench", "--json", *OURS[method], *common]
+    peer = [sys.executable, HERE / "torch_step.py", "--method", method, *common]
+    found = {}
+    for name, (own, its) in GPU_FORMATS.items():
+        found[name, "ours"] = [*ours, *own]
+        found[name, "ours, kernels"] = [*ours, *own, "--cuda-kernels"]
+        found[name, "torch"] = [*peer, *its]
+        found[name, "torch compiled"] = [*peer, *its, "--compile"]
+    return found
+
+
+def gpu_rows(results):
+    """A row of the table for each program: what it is, tokens/s, memory, share of the peak."""
+    rows = []
+    for (name, program), rounds in results.items():
+        failed = [each["failed"] for each in rounds if "failed" in each]
+        if failed:
+            rows.append([name, program, f"failed: {failed[0]}", "", ""])
+            continue
+        middle = {
+            key: statistics.median(each[key] for each in rounds)
+            for key in ["step_ms", "tokens_per_second"]
+        }
+        memory = [each["device_peak_mib"] for each in rounds if each["device_peak_mib"]]
+        # Arithmetic and rate are those that ours tells in the same format.
+        known = [each for each in results[name, "ours"] if "gemm_rate" in each]
+        share = ""
+        if known:
+            rate = statistics.median(each["gemm_rate"] for each in known)
+            share = f"{100 * known[0]['gflop'] / (middle['step_ms'] * 1e-3) / rate:.0f} %"
+        rows.append(
+            [
+                name,
+                program,
+                f"{middle['tokens_per_second']:.0f}",
+                f"{max(memory):.0f}" if memory else "not told",
+                share,
+            ]
+        )
+    return rows
+
+
+def gpu(args):
+    """Everything that is measured on a GPU, as one table."""
+    heads = ["model", "method", "format", "program", "tokens/s", "peak, MiB", "of the products' rate"]
+    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    everything, device = {}, None
+    for model in GPU_MODELS:
+        for method in args.methods.split(","):
+            found = gpu_programs(args, model, method)
+            results = in_turn(found, args.rounds, {})
+            for row in gpu_rows(results):
+                lines.append(f"| {' | '.join([model, method, *row])} |")
+                print(lines[-1])
+                sys.stdout.flush()
+            told = [each for rounds in results.values() for each in rounds if "device" in each]
+            device = device or (told[0]["device"] if told else None)
+            for (name, program), rounds in results.items():
+                everything[f"{model}, {method}, {name}, {program}"] = rounds
+    if device is None:
+        sys.exit(f"compare.py: nothing could be measured on {args.device}; see the lines above")
+    title = f"{device}; batches of 100 × 128 tokens, {args.steps} steps, medians of {args.rounds} rounds"
+    if args.markdown:
+        args.markdown.write_text("\n".join([title, "", *lines]) + "\n")
+    if args.json:
+        args.json.write_text(json.dumps(everything, indent=1) + "\n")
+    print(f"\n{title}")
+
+
 def measure(args, model, method, work, threads):
     found = programs(args, model, method, work, threads)
-    extra = AVX2 if args.avx2 else {}
+    return in_turn(found, args.rounds, AVX2 if args.avx2 else {})
+
+
+def in_turn(found, rounds, extra):
+    """Runs every program once a round, in an order that turns."""
     results = {name: [] for name in found}
     names = list(found)
-    for turn in range(args.rounds):
+    for turn in range(rounds):
         at = turn % len(names)
         for name in names[at:] + names[:at]:
             results[name].append(run(found[name], extra))
@@ -216,6 +310,10 @@ def processor():
 
 def main():
     args = arguments()
+    if not args.program.exists():
+        sys.exit(f"compare.py: there is no {args.program}: build it, or name one with --program")
+    if args.device != "cpu":
+        return gpu(args)
     everything = {}
     print(f"{processor()}, {os.cpu_count()} cores; medians of {args.rounds} rounds, run in turn")
     with tempfile.TemporaryDirectory() as folder:

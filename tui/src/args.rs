@@ -195,6 +195,29 @@ pub(crate) struct Params {
     pub(crate) json: bool,
 }
 
+/// Where a step is measured, and in which arithmetic.
+#[derive(Debug, Args)]
+pub(crate) struct Arithmetic {
+    /// Device: auto, cpu or cuda:0
+    #[arg(long, default_value = "cpu")]
+    pub(crate) device: String,
+    /// Number format: f32, f64 or bf16
+    #[arg(long, default_value = "f32", value_parser = named::<Dtype>)]
+    pub(crate) dtype: Dtype,
+    /// How frozen matrices are kept: bf16, or left out
+    #[arg(long, value_parser = named::<Dtype>)]
+    pub(crate) frozen_dtype: Option<Dtype>,
+    /// Products with frozen weights: no (in the number format) or bf16
+    #[arg(long, default_value = "no", value_parser = named::<MixedPrecision>)]
+    pub(crate) mixed_precision: MixedPrecision,
+    /// Take products of f32 in TF32, on a GPU
+    #[arg(long)]
+    pub(crate) tf32: bool,
+    /// Use our own CUDA kernels, which have never run on a device
+    #[arg(long)]
+    pub(crate) cuda_kernels: bool,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
     /// A model's name
@@ -225,21 +248,14 @@ pub(crate) struct Bench {
     /// Threads; 0 means all
     #[arg(long, default_value_t = 0)]
     pub(crate) threads: usize,
-    /// Number format: f32, f64 or bf16
-    #[arg(long, default_value = "f32", value_parser = named::<Dtype>)]
-    pub(crate) dtype: Dtype,
+    #[command(flatten)]
+    pub(crate) arithmetic: Arithmetic,
     /// How the gradient is computed: auto, fused or composed
     #[arg(long, default_value = "auto", value_parser = named::<StepForm>)]
     pub(crate) step: StepForm,
     /// Compute activations again in the backward pass instead of keeping them
     #[arg(long)]
     pub(crate) gradient_checkpointing: bool,
-    /// Products with frozen weights: no (in the number format) or bf16
-    #[arg(long, default_value = "no", value_parser = named::<MixedPrecision>)]
-    pub(crate) mixed_precision: MixedPrecision,
-    /// How frozen matrices are kept: bf16, or left out
-    #[arg(long, value_parser = named::<Dtype>)]
-    pub(crate) frozen_dtype: Option<Dtype>,
     /// Dropout probability
     #[arg(long, default_value_t = 0.0)]
     pub(crate) dropout: f64,

@@ -114,7 +114,7 @@ fn prepare(config: RunConfig, material: &Material, cancel: &CancelToken) -> Resu
         taught.iter().flatten().count()
     );
     let placement = Placement {
-        device: device::open(&config.model.device)?,
+        device: device::open_for(&config.model)?,
         dtype: device::dtype(config.model.dtype),
         pooling: config.model.pooling,
         frozen_dtype: None,

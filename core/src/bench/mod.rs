@@ -3,8 +3,10 @@
 //! The step that is measured is the trainer's own: forward and backward pass, clipping,
 //! `AdamW`. Its arithmetic is counted from the shapes and set against what the GEMM library
 //! reaches on this machine, in the same run, on the products that a step is mostly made of.
+//! On a GPU a step ends when the device has done all of it.
 
 mod flops;
+mod products;
 
 use std::time::Instant;
 
@@ -12,10 +14,9 @@ use candle_core::Device;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
-use crate::config::{Dtype, Method, MixedPrecision, Pooling, StepForm, TrainConfig, UpdateScale};
+use crate::config::{Method, MixedPrecision, ModelConfig, StepForm, TrainConfig, UpdateScale};
 use crate::data::{Batch, Gold, Packed};
 use crate::model::{Answer, Model, ModelShape, Placement, Weights, device};
-use crate::ops::cpu::{Matrix, MatrixMut, Write, wide_product};
 use crate::ops::index;
 use crate::peft;
 use crate::random::Key;
@@ -38,16 +39,15 @@ pub struct Workload {
     /// Source and target lengths of each batch's sequences, used in turn; the target's are
     /// not read by an encoder.
     pub batches: Vec<Vec<(usize, usize)>>,
-    /// Number format.
-    pub dtype: Dtype,
+    /// Number format, device, and what is asked of the device; there is no path in it that
+    /// would be read.
+    pub model: ModelConfig,
     /// How the gradient is computed.
     pub form: StepForm,
     /// Whether activations are computed again in the backward pass.
     pub gradient_checkpointing: bool,
     /// Number format of products with frozen weights.
     pub mixed_precision: MixedPrecision,
-    /// Number format that frozen matrices are kept in, where it is not `dtype`.
-    pub frozen_dtype: Option<Dtype>,
     /// Steps before the measured ones.
     pub warmup: usize,
     /// Measured steps; each batch is used once or more.
@@ -59,6 +59,8 @@ pub struct Workload {
 /// What was measured.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
+    /// The device: `cpu`, or a GPU by its maker's name.
+    pub device: String,
     /// How the gradient was computed.
     pub form: String,
     /// Trained parameters.
@@ -83,14 +85,17 @@ pub struct Report {
     pub tokens_per_second: f64,
     /// Arithmetic of a step in GFLOP, counted from the shapes; the mean over batches.
     pub gflop: f64,
-    /// GFLOP a second and thread that the GEMM library reached on this machine.
+    /// GFLOP a second that the GEMM library reached on this machine: of each thread, or of the
+    /// GPU.
     pub gemm_rate: f64,
-    /// Arithmetic over processor time, as a share of that rate.
+    /// Arithmetic over processor time, on a GPU over time, as a share of that rate.
     pub gemm_share: f64,
     /// Memory in RAM before the model was made, in MiB.
     pub baseline_mib: Option<f64>,
     /// Most memory in RAM at any time, in MiB.
     pub peak_mib: Option<f64>,
+    /// Most memory that tensors took on the GPU at any time, in MiB.
+    pub device_peak_mib: Option<f64>,
     /// The last loss.
     pub loss: f64,
 }
@@ -98,15 +103,17 @@ pub struct Report {
 /// Measures a workload, in the pool of threads that it is called in.
 ///
 /// # Errors
-/// Fails if the method does not fit the model, if the hand-written form is asked for by name
-/// and there is none, and where the tensor library does.
+/// Fails if the method does not fit the model, if the device cannot be used, if the
+/// hand-written form is asked for by name and there is none, and where the tensor library does.
 pub fn run(work: &Workload) -> Result<Report> {
     if work.batches.is_empty() || work.steps == 0 {
         return Err(Error::method("there is nothing to measure"));
     }
     let baseline = resident_memory();
-    let before = gemm_rate();
-    let mut model = model(work)?;
+    let device = device::open_for(&work.model)?;
+    let before = products::rate(&device, device::dtype(work.model.dtype))?;
+    device::forget_peak_memory(&device)?;
+    let mut model = model(work, &device)?;
     let trainables = peft::install(&work.method, &mut model, 1)?;
     let train = TrainConfig {
         step: work.form,
@@ -143,26 +150,34 @@ pub fn run(work: &Workload) -> Result<Report> {
             (&mut optimizer, &mut Alone),
             (&batches[turn..=turn], &config),
         )?;
+        device.synchronize()?;
         if at >= work.warmup {
             let wall = wall.elapsed().as_secs_f64() * 1e3;
             times[turn].push((wall, processor_ms() - cpu));
         }
         loss = measured.loss;
     }
-    let peak = peak_memory();
-    let rate = before.max(gemm_rate());
+    let (peak, device_peak) = (peak_memory(), device::peak_memory(&device)?);
+    let rate = before.max(products::rate(&device, model.dtype)?);
     let report = Report {
+        device: device::name(&device)?,
         form: objective.form(),
         trainable: trainables.total(),
         threads: rayon::current_num_threads(),
         baseline_mib: baseline.map(mib),
         peak_mib: peak.map(mib),
+        device_peak_mib: device_peak.map(mib),
         gemm_rate: rate,
         loss,
         ..measured(work, &times)
     };
+    let worked = if device.is_cpu() {
+        report.round_cpu_ms
+    } else {
+        report.round_ms
+    };
     Ok(Report {
-        gemm_share: report.gflop / (report.round_cpu_ms / batches.len() as f64 * 1e-3) / rate,
+        gemm_share: report.gflop / (worked / batches.len() as f64 * 1e-3) / rate,
         ..report
     })
 }
@@ -193,6 +208,7 @@ fn measured(work: &Workload, times: &[Vec<(f64, f64)>]) -> Report {
         .map(|lengths| flops(&work.shape, &work.method, lengths));
     let step_ms = median(all().map(|t| t.0).collect());
     Report {
+        device: String::new(),
         form: String::new(),
         trainable: 0,
         threads: 0,
@@ -209,6 +225,7 @@ fn measured(work: &Workload, times: &[Vec<(f64, f64)>]) -> Report {
         gemm_share: 0.0,
         baseline_mib: None,
         peak_mib: None,
+        device_peak_mib: None,
         loss: f64::NAN,
     }
 }
@@ -223,7 +240,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     }
 }
 
-fn model(work: &Workload) -> Result<Model> {
+fn model(work: &Workload, device: &Device) -> Result<Model> {
     let answer = if work.shape.has_decoder() {
         Answer::Text { longest: 8 }
     } else {
@@ -233,10 +250,10 @@ fn model(work: &Workload) -> Result<Model> {
         }
     };
     let placement = Placement {
-        device: Device::Cpu,
-        dtype: device::dtype(work.dtype),
-        pooling: Pooling::Mean,
-        frozen_dtype: work.frozen_dtype.map(device::dtype),
+        device: device.clone(),
+        dtype: device::dtype(work.model.dtype),
+        pooling: work.model.pooling,
+        frozen_dtype: work.model.frozen_dtype.map(device::dtype),
     };
     let weights = Weights::random(Key::new(1).named("benchmark"));
     Model::build(weights, &work.shape.to_config_json(), answer, placement)
@@ -274,25 +291,6 @@ fn batch(lengths: &[(usize, usize)], shape: &ModelShape) -> Batch {
 fn processor_ms() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 * 1e-6
-}
-
-/// GFLOP a second of processor time on products with inner size 512: the best of some.
-fn gemm_rate() -> f64 {
-    const ROWS: usize = 2048;
-    const INNER: usize = 512;
-    const TIMES: usize = 12;
-    let (x, weight) = (vec![0.5f32; ROWS * INNER], vec![0.25f32; INNER * INNER]);
-    let mut y = vec![0f32; ROWS * INNER];
-    let x = Matrix::new(&x, (ROWS, INNER), INNER);
-    let weight = Matrix::new(&weight, (INNER, INNER), INNER);
-    let rate = |_| {
-        let start = processor_ms();
-        let mut target = MatrixMut::new(&mut y, (ROWS, INNER), INNER);
-        wide_product(1.0, x, weight.t(), &mut target, Write::Replace);
-        let flop = 2.0 * (ROWS * INNER * INNER) as f64;
-        flop * 1e-6 / (processor_ms() - start)
-    };
-    (0..TIMES).map(rate).fold(0.0, f64::max)
 }
 
 #[cfg(test)]

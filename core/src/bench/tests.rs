@@ -28,17 +28,20 @@ fn every_form_and_both_families_can_be_measured() {
                 shape: shape.clone(),
                 method: method("kind = 'compacter'\nreduction_factor = 32\nn = 4"),
                 batches: vec![vec![(5, 2), (3, 1)], vec![(4, 1)]],
-                dtype: Dtype::F32,
+                model: ModelConfig::made_up(&["device=cpu".to_owned()]).unwrap(),
                 form,
                 gradient_checkpointing: form == StepForm::Fused,
                 mixed_precision: MixedPrecision::No,
-                frozen_dtype: None,
                 warmup: 1,
                 steps: 3,
                 dropout: 0.0,
             };
             let report = run(&work).unwrap();
             assert!(report.loss.is_finite() && report.step_ms > 0.0);
+            assert_eq!(
+                (report.device.as_str(), report.device_peak_mib),
+                ("cpu", None)
+            );
             assert_eq!(
                 (report.form, report.cpu_ms_each.len()),
                 (form.to_string(), 3)

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::complaint::{Complaint, Outcome, at_least, ensure, positive};
 use super::{
-    Dtype, EvalEvery, MethodKind, MixedPrecision, RunConfig, StepForm, TaskConfig, TaskKind,
-    TrainConfig, Warmup,
+    Dtype, EvalEvery, MethodKind, MixedPrecision, ModelConfig, RunConfig, StepForm, TaskConfig,
+    TaskKind, TrainConfig, Warmup,
 };
 use crate::error::{Error, Result};
 
@@ -34,12 +34,7 @@ impl RunConfig {
 
     pub(super) fn check(&self) -> Outcome {
         check_name(&self.name)?;
-        ensure(
-            !self.model.path.is_empty(),
-            "model.path",
-            "must not be empty",
-        )?;
-        check_device(&self.model.device)?;
+        self.model.check()?;
         self.check_precision()?;
         self.method.check()?;
         self.task.check()?;
@@ -97,6 +92,23 @@ impl RunConfig {
         ensure(self.train.step != StepForm::Composed, field, message)?;
         let message = "is for the CPU; on a GPU, set model.dtype = \"bf16\"";
         ensure(!model.device.starts_with("cuda"), field, message)
+    }
+}
+
+impl ModelConfig {
+    fn check(&self) -> Outcome {
+        ensure(!self.path.is_empty(), "model.path", "must not be empty")?;
+        check_device(&self.device)?;
+        for (field, wanted) in [
+            ("model.tf32", self.tf32),
+            ("model.cuda_kernels", self.cuda_kernels),
+        ] {
+            let message = "needs an NVIDIA GPU, and model.device is the CPU: set one of them";
+            ensure(!wanted || self.device != "cpu", field, message)?;
+            let message = "does nothing in f64: set it to false, or model.dtype to f32 or bf16";
+            ensure(!wanted || self.dtype != Dtype::F64, field, message)?;
+        }
+        Ok(())
     }
 }
 

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use super::complaint::{Complaint, Outcome};
 use super::tree::{Origin, Tree, place};
-use super::{MethodConfig, RunConfig, de};
+use super::{MethodConfig, ModelConfig, RunConfig, de};
 use crate::error::{Error, Result};
 
 /// Larger files are no configurations, and reading them could take for ever.
@@ -76,6 +76,21 @@ impl RunConfig {
             *model = absolute("model.path", &beside)?;
         }
         Ok(())
+    }
+}
+
+impl ModelConfig {
+    /// The `[model]` table of a model that is made up, with settings such as `dtype=bf16`, for
+    /// measuring it.
+    ///
+    /// # Errors
+    /// As [`RunConfig::parse`].
+    pub fn made_up(settings: &[String]) -> Result<Self> {
+        // The other tables only make the configuration whole.
+        let text = "name = 'model'\n[model]\npath = 'made up'\n[task]\nname = 'none'\n";
+        let settings = settings.iter().map(|setting| format!("model.{setting}"));
+        let settings: Vec<String> = settings.collect();
+        Ok(RunConfig::parse(Path::new("made up"), text, &settings)?.model)
     }
 }
 

@@ -22,6 +22,14 @@ pub struct ModelConfig {
     /// widened where they are used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frozen_dtype: Option<Dtype>,
+    /// Whether products of `f32` are taken in TF32, with 10 bits of significand. CUDA devices
+    /// only; refused on the CPU.
+    #[serde(default)]
+    pub tf32: bool,
+    /// Whether our own CUDA kernels take the place of composed operations. They have never run
+    /// on a device: see `tests/gpu/run`. CUDA devices only; refused on the CPU.
+    #[serde(default)]
+    pub cuda_kernels: bool,
 }
 
 fn auto() -> String {

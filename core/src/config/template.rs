@@ -83,6 +83,8 @@ mod tests {
         assert_eq!(config.model.dtype, model.dtype);
         assert_eq!(config.model.device, model.device);
         assert_eq!(config.model.pooling, model.pooling);
+        assert_eq!(config.model.tf32, model.tf32);
+        assert_eq!(config.model.cuda_kernels, model.cuda_kernels);
     }
 
     #[test]

@@ -47,21 +47,30 @@ impl Attention<'_> {
     ///
     /// # Errors
     /// Fails where the tensor library does.
-    #[expect(clippy::float_cmp, reason = "T5's 1 is stored, not computed")]
     pub fn forward(&self) -> Result<Tensor> {
         let keys = self.keys.transpose(2, 3)?.contiguous()?; // [b, h, e, k]
-        let mut scores = self.queries.contiguous()?.matmul(&keys)?; // [b, h, q, k]
+        let scores = self.queries.contiguous()?.matmul(&keys)?; // [b, h, q, k]
+        let mut weights = self.probabilities(scores)?;
+        if let Some((rate, key)) = self.dropout {
+            weights = dropout(&weights, rate, key)?;
+        }
+        Ok(weights.matmul(&self.values.contiguous()?)?)
+    }
+
+    /// The softmax of raw scores `[b, h, q, k]` with scale, bias and mask.
+    #[expect(clippy::float_cmp, reason = "T5's 1 is stored, not computed")]
+    fn probabilities(&self, mut scores: Tensor) -> Result<Tensor> {
+        #[cfg(feature = "cuda")]
+        if super::cuda::take(&scores) {
+            return super::cuda::softmax(&scores, self.scale, (self.bias, self.mask));
+        }
         if self.scale != 1.0 {
             scores = (scores * self.scale)?;
         }
         for added in [self.bias, self.mask].into_iter().flatten() {
             scores = scores.broadcast_add(added)?;
         }
-        let mut weights = softmax(&scores)?;
-        if let Some((rate, key)) = self.dropout {
-            weights = dropout(&weights, rate, key)?;
-        }
-        Ok(weights.matmul(&self.values.contiguous()?)?)
+        softmax(&scores)
     }
 }
 

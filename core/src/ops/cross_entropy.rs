@@ -16,11 +16,16 @@ pub(crate) use one_pass::into_gradient;
 /// `logits: [rows, classes]`, `classes: [rows]` of `u32`; a scalar comes back.
 ///
 /// # Errors
-/// Fails where the tensor library does, as on a class number out of range.
+/// Fails where the tensor library does, as on a class number out of range (on a CUDA device,
+/// the loss is NaN then, or the device's next operation fails).
 pub fn cross_entropy(logits: &Tensor, classes: &Tensor) -> Result<Tensor> {
     if logits.device().is_cpu() && [DType::F32, DType::F64].contains(&logits.dtype()) {
         let op = CrossEntropy::new(classes.to_vec1()?);
         return Ok(logits.contiguous()?.apply_op1(op)?);
+    }
+    #[cfg(feature = "cuda")]
+    if super::cuda::take(logits) {
+        return super::cuda::cross_entropy(logits, classes);
     }
     composed(logits, classes)
 }

@@ -5,8 +5,9 @@
 //! stored, and evaluation in between takes nothing from any generator.
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor, WithDType};
+use rayon::prelude::*;
 
-use super::cpu::vectorised;
+use super::cpu::{ELEMENTS, vectorised};
 use crate::Result;
 use crate::random::Key;
 
@@ -22,9 +23,14 @@ pub fn dropout(x: &Tensor, rate: f64, key: Key) -> Result<Tensor> {
     if x.device().is_cpu() {
         return Ok(x.contiguous()?.apply_op1(op)?);
     }
-    let mask: Vec<f64> = (0..x.elem_count() as u64).map(|i| op.factor(i)).collect();
-    let mask = Tensor::from_vec(mask, x.shape(), x.device())?.to_dtype(x.dtype())?;
-    Ok((x * mask)?)
+    #[cfg(feature = "cuda")]
+    if super::cuda::take(x) {
+        return super::cuda::dropout(x, rate, key);
+    }
+    // Made here, a byte an element: the tensor library has no such generator on a device.
+    let kept = Tensor::from_vec(op.kept(x.elem_count()), x.shape(), x.device())?;
+    let factor = (kept.to_dtype(x.dtype())? * (1.0 / (1.0 - rate)))?;
+    Ok((x * factor)?)
 }
 
 /// Which elements a dropout drops.
@@ -45,6 +51,12 @@ impl Mask {
     pub(crate) fn new(rate: f64, key: Key) -> Self {
         let below = (rate * (1u64 << 53) as f64).ceil() as u64;
         Self { key, below }
+    }
+
+    /// The key's number, and what its draws of 53 bits are dropped below.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn parts(self) -> (u64, u64) {
+        (self.key.number(), self.below)
     }
 
     #[inline]
@@ -78,12 +90,22 @@ struct Dropout {
 }
 
 impl Dropout {
-    fn factor(&self, element: u64) -> f64 {
-        if Mask::new(self.rate, self.key).drops(element) {
-            0.0
-        } else {
-            1.0 / (1.0 - self.rate)
-        }
+    /// 1 for each element that is kept, and 0 for the others.
+    fn kept(self, elements: usize) -> Vec<u8> {
+        let mask = Mask::new(self.rate, self.key);
+        let mut kept = vec![0; elements];
+        let blocks = kept.par_chunks_mut(ELEMENTS).enumerate();
+        blocks.for_each(|(block, kept)| {
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (element, kept) in ((block * ELEMENTS) as u64..).zip(kept) {
+                        *kept = u8::from(!mask.drops(element));
+                    }
+                },
+            );
+        });
+        kept
     }
 
     fn apply<T: WithDType>(&self, x: &[T]) -> Vec<T> {
@@ -131,6 +153,21 @@ mod tests {
                 "{rate}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_kept_is_the_same_for_devices_as_on_the_cpu() -> Result<()> {
+        let (rate, key) = (0.3, Key::new(9).with(2));
+        let elements = 2 * ELEMENTS + 77;
+        let ones = Tensor::ones(elements, candle_core::DType::F64, &Device::Cpu)?;
+        let here = dropout(&ones, rate, key)?.to_vec1::<f64>()?;
+        let kept = Dropout { rate, key }.kept(elements);
+        assert!(
+            here.iter()
+                .zip(&kept)
+                .all(|(&y, &kept)| (y > 0.0) == (kept == 1))
+        );
+        Ok(())
     }
 
     #[test]

@@ -2,13 +2,16 @@
 //!
 //! Statistics are taken in `f32` where the activations are narrower, as the pretrained
 //! models were trained. On the CPU, `f32` and `f64` run in one pass over the rows in either
-//! direction; the composed forms are the reference and serve everything else.
+//! direction; the composed forms are the reference and serve everything else, but for CUDA
+//! devices that our kernels are switched on for.
 
 mod one_pass;
 
 use candle_core::{D, DType, Tensor};
 
 use crate::Result;
+#[cfg(feature = "cuda")]
+use crate::ops::cuda;
 pub(crate) use one_pass::Form;
 use one_pass::{LayerNorm, RmsNorm};
 
@@ -19,6 +22,10 @@ use one_pass::{LayerNorm, RmsNorm};
 /// # Errors
 /// Fails where the tensor library does.
 pub fn rms_norm(x: &Tensor, weight: &Tensor, epsilon: f64) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if cuda::take(x) {
+        return cuda::rms_norm(x, weight, epsilon);
+    }
     if one_pass::fits(x, weight) {
         let op = RmsNorm { epsilon };
         return Ok(x.contiguous()?.apply_op2(&weight.contiguous()?, op)?);
@@ -33,6 +40,10 @@ pub fn rms_norm(x: &Tensor, weight: &Tensor, epsilon: f64) -> Result<Tensor> {
 /// # Errors
 /// Fails where the tensor library does.
 pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, epsilon: f64) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if cuda::take(x) {
+        return cuda::layer_norm(x, (weight, bias), epsilon);
+    }
     if one_pass::fits(x, weight) && one_pass::fits(x, bias) {
         let op = LayerNorm { epsilon };
         let (weight, bias) = (weight.contiguous()?, bias.contiguous()?);

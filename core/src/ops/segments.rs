@@ -4,8 +4,11 @@
 //! attention core needs `[b, l, width]`; batches gather inputs of similar length, so
 //! little of that is padding.
 
+mod choice;
+
 use candle_core::{DType, Device, Tensor};
 
+use self::choice::Choice;
 use super::index;
 use crate::Result;
 
@@ -21,6 +24,7 @@ pub struct Segments {
 struct Padding {
     spread: Tensor, // [b·l] of u32: the packed row of each padded slot, 0 for padding
     gather: Tensor, // [tokens] of u32: the padded slot of each packed row
+    tokens: Tensor, // [b·l, 1]: 1 for tokens, 0 for padding
     mask: Tensor,   // [b, 1, 1, l]: 0 for tokens, −∞ for padding
 }
 
@@ -85,14 +89,19 @@ impl Segments {
         self.padding.as_ref().map(|padding| &padding.mask)
     }
 
-    /// Maps rows `[tokens, width]` to `[b, l, width]`; padded slots repeat the first row.
+    /// Maps rows `[tokens, width]` to `[b, l, width]`; padded slots repeat the first row, and
+    /// give it no gradient: nothing is to be read from them.
     ///
     /// # Errors
     /// Fails where the tensor library does.
     pub fn pad(&self, rows: &Tensor) -> Result<Tensor> {
         let width = rows.dim(1)?;
         let slots = match &self.padding {
-            Some(padding) => rows.contiguous()?.index_select(&padding.spread, 0)?,
+            Some(padding) => rows.contiguous()?.apply_op1(Choice {
+                to: padding.spread.clone(),
+                back: padding.gather.clone(),
+                kept: None,
+            })?,
             None => rows.clone(),
         };
         Ok(slots.reshape((self.batch(), self.longest, width))?)
@@ -106,7 +115,11 @@ impl Segments {
         let width = padded.dim(2)?;
         let slots = padded.reshape((self.batch() * self.longest, width))?;
         Ok(match &self.padding {
-            Some(padding) => slots.contiguous()?.index_select(&padding.gather, 0)?,
+            Some(padding) => slots.contiguous()?.apply_op1(Choice {
+                to: padding.gather.clone(),
+                back: padding.spread.clone(),
+                kept: Some(padding.tokens.clone()),
+            })?,
             None => slots,
         })
     }
@@ -136,11 +149,13 @@ impl Padding {
         let batch = offsets.len() - 1;
         let mut spread = vec![0u32; batch * longest];
         let mut gather = Vec::new();
+        let mut tokens = vec![0f32; batch * longest];
         let mut mask = vec![f32::NEG_INFINITY; batch * longest];
         for (sequence, window) in offsets.windows(2).enumerate() {
             for (at, row) in (window[0]..window[1]).enumerate() {
                 let slot = sequence * longest + at;
                 spread[slot] = index(row);
+                tokens[slot] = 1.0;
                 mask[slot] = 0.0;
                 gather.push(index(slot));
             }
@@ -148,6 +163,7 @@ impl Padding {
         Ok(Self {
             spread: Tensor::new(spread, device)?,
             gather: Tensor::new(gather, device)?,
+            tokens: Tensor::from_vec(tokens, (batch * longest, 1), device)?.to_dtype(dtype)?,
             mask: Tensor::from_vec(mask, (batch, 1, 1, longest), device)?.to_dtype(dtype)?,
         })
     }
@@ -155,6 +171,8 @@ impl Padding {
 
 #[cfg(test)]
 mod tests {
+    use candle_core::Var;
+
     use super::*;
 
     #[test]
@@ -169,6 +187,36 @@ mod tests {
                 segments.pack(&padded)?.to_vec2::<f32>()?,
                 rows.to_vec2::<f32>()?
             );
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn gradients_pass_through_padding_to_where_they_belong() -> Result<()> {
+        for offsets in [vec![0, 3, 4, 8], vec![0, 0, 2, 3], vec![0, 5]] {
+            let tokens = offsets[offsets.len() - 1];
+            let segments = Segments::new(&offsets, DType::F64, &Device::Cpu)?;
+            let slots = (segments.batch(), segments.longest(), 3);
+            let rows = Var::from_tensor(&Tensor::randn(0f64, 1.0, (tokens, 3), &Device::Cpu)?)?;
+            let weights = Tensor::randn(0f64, 1.0, (tokens, 3), &Device::Cpu)?;
+
+            let there_and_back = segments.pack(&segments.pad(&rows)?)?;
+            let store = (there_and_back * &weights)?.sum_all()?.backward()?;
+            let found = store.get(&rows).map(Tensor::to_vec2::<f64>).transpose()?;
+            assert_eq!(found, Some(weights.to_vec2()?));
+
+            let padded = Var::from_tensor(&Tensor::randn(0f64, 1.0, slots, &Device::Cpu)?)?;
+            let store = (segments.pack(&padded)? * &weights)?
+                .sum_all()?
+                .backward()?;
+            let found = store.get(&padded).map(Tensor::to_vec3::<f64>).transpose()?;
+            let mut expected = segments.pad(&weights)?.to_vec3::<f64>()?;
+            for (slots, window) in expected.iter_mut().zip(offsets.windows(2)) {
+                for slot in slots.iter_mut().skip(window[1] - window[0]) {
+                    slot.fill(0.0);
+                }
+            }
+            assert_eq!(found, Some(expected));
         }
         Ok(())
     }

@@ -26,15 +26,28 @@ use crate::model::site::{
     WeightForm,
 };
 use crate::ops::activation::activation;
+#[cfg(feature = "cuda")]
+use crate::ops::cuda;
 use crate::ops::linear::{cast, linear};
 
 /// One of an adapter's two maps.
 pub trait AdapterProjection: Send + Sync {
+    /// Multiplies `x: [tokens, in]` by the weight: `[tokens, out]`, without the bias.
+    ///
+    /// # Errors
+    /// Fails where the tensor library does.
+    fn product(&self, x: &Tensor) -> Result<Tensor>;
+
+    /// What is added to every row, `[out]`.
+    fn bias(&self) -> &Tensor;
+
     /// Maps `x: [tokens, in]` to `[tokens, out]`, bias included.
     ///
     /// # Errors
     /// Fails where the tensor library does.
-    fn forward(&self, x: &Tensor) -> Result<Tensor>;
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        add_bias(&self.product(x)?, self.bias())
+    }
 
     /// The map laid open; `None` where its weight is of no kind that
     /// [`WeightForm`] knows.
@@ -50,8 +63,12 @@ struct Dense {
 }
 
 impl AdapterProjection for Dense {
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        add_bias(&linear(x, &self.weight)?, &self.bias)
+    fn product(&self, x: &Tensor) -> Result<Tensor> {
+        linear(x, &self.weight)
+    }
+
+    fn bias(&self) -> &Tensor {
+        &self.bias
     }
 
     fn form(&self) -> Option<ProjectionForm<'_>> {
@@ -98,8 +115,27 @@ impl<P: AdapterProjection> Bottleneck<P> {
     /// # Errors
     /// Fails where the tensor library does.
     pub fn branch(&self, x: &Tensor) -> Result<Tensor> {
-        self.up
-            .forward(&activation(&self.down.forward(x)?, self.non_linearity)?)
+        self.up.forward(&self.narrow(x)?)
+    }
+
+    /// `residual + A(x)`, both `[tokens, d_model]`.
+    fn added_to(&self, residual: &Tensor, x: &Tensor) -> Result<Tensor> {
+        let wide = self.up.product(&self.narrow(x)?)?;
+        #[cfg(feature = "cuda")]
+        if cuda::take(&wide) {
+            return cuda::biased_sum(&wide, self.up.bias(), residual);
+        }
+        Ok((residual + add_bias(&wide, self.up.bias())?)?)
+    }
+
+    /// `act(Down(x))`: `[tokens, bottleneck]`.
+    fn narrow(&self, x: &Tensor) -> Result<Tensor> {
+        let narrow = self.down.product(x)?;
+        #[cfg(feature = "cuda")]
+        if cuda::take(&narrow) {
+            return cuda::biased_activation(&narrow, self.down.bias(), self.non_linearity);
+        }
+        activation(&add_bias(&narrow, self.down.bias())?, self.non_linearity)
     }
 
     /// Computes `x + A(x)` of rows `x: [tokens, d_model]`: the adapter of the paper.
@@ -107,7 +143,7 @@ impl<P: AdapterProjection> Bottleneck<P> {
     /// # Errors
     /// Fails where the tensor library does.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        Ok((x + self.branch(x)?)?)
+        self.added_to(x, x)
     }
 }
 
@@ -130,7 +166,7 @@ impl<P: AdapterProjection> SubLayerModule for Adapter<P> {
             (Reads::Sum, None) => sum.clone(),
             _ => dropped,
         };
-        Ok((sum + self.bottleneck.branch(&read)?)?)
+        self.bottleneck.added_to(&sum, &read)
     }
 
     fn as_adapter(&self) -> Option<AdapterForm<'_>> {

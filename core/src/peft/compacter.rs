@@ -18,7 +18,7 @@
 
 use candle_core::Tensor;
 
-use super::adapter::{AdapterProjection, Mapping, add_bias, install_with};
+use super::adapter::{AdapterProjection, Mapping, install_with};
 use super::group;
 use super::init::Distribution;
 use super::trainables::Builder;
@@ -67,12 +67,15 @@ impl Hypercomplex {
 }
 
 impl AdapterProjection for Hypercomplex {
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = match &self.fast {
-            Fast::Factored { left, right } => phm::factored(x, &self.slow, left, right)?,
-            Fast::Dense(whole) => phm::dense(x, &self.slow, whole)?,
-        };
-        add_bias(&y, &self.bias)
+    fn product(&self, x: &Tensor) -> Result<Tensor> {
+        match &self.fast {
+            Fast::Factored { left, right } => phm::factored(x, &self.slow, left, right),
+            Fast::Dense(whole) => phm::dense(x, &self.slow, whole),
+        }
+    }
+
+    fn bias(&self) -> &Tensor {
+        &self.bias
     }
 
     fn form(&self) -> Option<ProjectionForm<'_>> {

@@ -14,6 +14,7 @@ mod one_pass;
 
 use candle_core::{DType, Tensor, Var};
 
+use crate::ops::cuda;
 use crate::peft::Trainables;
 use crate::{Error, Result};
 
@@ -79,6 +80,16 @@ impl AdamW {
             let moments = (self.first.as_tensor(), self.second.as_tensor());
             return Ok(one_pass::update(values, moments, (gradient, factor), step)?);
         }
+        #[cfg(feature = "cuda")]
+        if cuda::take(values) {
+            let moments = (self.first.as_tensor(), self.second.as_tensor());
+            return Ok(cuda::adamw(
+                values,
+                moments,
+                gradient,
+                step.on_device(factor),
+            )?);
+        }
         self.take_moments(&scaled(gradient, factor)?)?;
         let (first, second) = (self.first.as_tensor(), self.second.as_tensor());
         Ok(values.set(&step.moved(values, first, second)?)?)
@@ -99,8 +110,8 @@ impl AdamW {
         self.updates += 1;
         let step = Step::new(self.updates, with);
         let values = trainables.values();
-        let on_cpu = values.device().is_cpu();
-        if !on_cpu {
+        let in_place = values.device().is_cpu() || cuda::take(values);
+        if !in_place {
             self.take_moments(&scaled(gradient, factor)?)?;
         }
         let mut parts = Vec::new();
@@ -113,8 +124,13 @@ impl AdamW {
                 ..step
             };
             let (first, second) = (part(&self.first)?, part(&self.second)?);
-            if on_cpu {
+            if in_place {
                 let gradient = part(gradient)?;
+                #[cfg(feature = "cuda")]
+                if cuda::take(&own) {
+                    cuda::adamw(&own, (&first, &second), &gradient, step.on_device(factor))?;
+                    continue;
+                }
                 one_pass::update(&own, (&first, &second), (&gradient, factor), step)?;
             } else {
                 parts.push(step.moved(&own, &first, &second)?);
@@ -162,18 +178,25 @@ impl AdamW {
                 });
             }
         }
-        self.first.set(first)?;
-        self.second.set(second)?;
+        // A checkpoint is read on the CPU.
+        let device = self.first.device();
+        self.first.set(&first.to_device(device)?)?;
+        self.second.set(&second.to_device(device)?)?;
         self.updates = updates;
         Ok(())
     }
 }
 
-/// Euclidean norm of a flat gradient, summed in `f64` in a fixed order.
+/// Euclidean norm of a flat gradient, summed in a fixed order; in `f64`, but where the tensor
+/// library sums on a device.
 ///
 /// # Errors
 /// Fails where the tensor library does.
 pub fn norm(gradient: &Tensor) -> Result<f64> {
+    #[cfg(feature = "cuda")]
+    if cuda::take(gradient) {
+        return Ok(cuda::gradient_norm(gradient)?);
+    }
     if !gradient.device().is_cpu() {
         let square = gradient
             .sqr()?
@@ -237,6 +260,17 @@ impl Step {
             keep: 1.0 - with.learning_rate * with.weight_decay,
             size: with.learning_rate / (1.0 - BETA1.powi(updates)),
             root: 1.0 / (1.0 - BETA2.powi(updates)).sqrt(),
+        }
+    }
+
+    /// The same as a kernel takes it, with the gradient's factor.
+    #[cfg(feature = "cuda")]
+    fn on_device(&self, factor: f64) -> cuda::Move {
+        cuda::Move {
+            factor,
+            betas: [BETA1, BETA2],
+            step: [self.keep, self.size, self.root],
+            epsilon: EPSILON,
         }
     }
 

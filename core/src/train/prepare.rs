@@ -41,7 +41,7 @@ impl Prepared {
     /// field, and if `cancel` is raised.
     pub fn new(config: RunConfig, cancel: &CancelToken) -> Result<Self> {
         let method = config.method.resolve()?;
-        let device = device::open(&config.model.device)?;
+        let device = device::open_for(&config.model)?;
         let files = hub::resolve(&config.model.path, cancel)?;
         let shape = ModelShape::of(&files)?;
         let cache = TokenCache::of_user(|name| std::env::var_os(name));

@@ -189,7 +189,7 @@ impl Trainer {
         Ok(Kind::Started(event::Started {
             config: self.state.config.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            device: device::describe(&model.device),
+            device: device::name(&model.device)?,
             features: machine::processor_features(),
             step_form: Some(self.prepared.objective.form()),
             total_steps: self.state.total_steps,

@@ -206,6 +206,11 @@ fn overrides() -> Vec<Case> {
             &["--set model.device=cuda:0: model.device", "cuda"],
         ),
         set(
+            "TF32 without a GPU",
+            "model.tf32=true",
+            &["--set model.tf32=true: model.tf32", "needs an NVIDIA GPU"],
+        ),
+        set(
             "a method set that does not fit",
             "method.n=3",
             &["method", "3", "32"],

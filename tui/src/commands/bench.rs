@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use compacter_core::bench::{self, Report, Workload};
-use compacter_core::config::MethodConfig;
+use compacter_core::config::{Dtype, MethodConfig, ModelConfig};
 use compacter_core::model::ModelShape;
 use compacter_core::{Error, Result};
 use serde::Serialize;
 
 use super::params::grouped;
-use crate::args::Bench;
+use crate::args::{Arithmetic, Bench};
 use crate::{print, threads};
 
 /// Measured steps where all batches are alike.
@@ -34,11 +34,10 @@ pub(crate) fn run(args: &Bench) -> Result<()> {
         method: config.resolve()?,
         steps: args.steps.unwrap_or(STEPS.max(batches.len())),
         batches,
-        dtype: args.dtype,
+        model: model(&args.arithmetic)?,
         form: args.step,
         gradient_checkpointing: args.gradient_checkpointing,
-        mixed_precision: args.mixed_precision,
-        frozen_dtype: args.frozen_dtype,
+        mixed_precision: args.arithmetic.mixed_precision,
         warmup: args.warmup,
         dropout: args.dropout,
     };
@@ -63,6 +62,7 @@ fn show(args: &Bench, report: &Report) -> Result<()> {
         |mib: Option<f64>| mib.map_or("not told".to_owned(), |mib| format!("{mib:.0} MiB"));
     let above = report.peak_mib.zip(report.baseline_mib);
     let lines = [
+        ("device", report.device.clone()),
         (
             "trained",
             format!("{} parameters of {}", grouped(report.trainable), args.model),
@@ -101,10 +101,28 @@ fn show(args: &Bench, report: &Report) -> Result<()> {
             ),
         ),
     ];
-    for (name, value) in lines {
+    let on_device = report
+        .device_peak_mib
+        .map(|mib| ("on the device", format!("{mib:.0} MiB of tensors")));
+    for (name, value) in lines.into_iter().chain(on_device) {
         print::line(&format!("{name:<16}{value}"))?;
     }
     Ok(())
+}
+
+/// How the model is held, as a configuration would say it.
+fn model(args: &Arithmetic) -> Result<ModelConfig> {
+    let named = |dtype: Dtype| format!("{dtype:?}").to_lowercase();
+    let mut fields = vec![
+        format!("device={:?}", args.device),
+        format!("dtype={}", named(args.dtype)),
+        format!("tf32={}", args.tf32),
+        format!("cuda_kernels={}", args.cuda_kernels),
+    ];
+    if let Some(dtype) = args.frozen_dtype {
+        fields.push(format!("frozen_dtype={}", named(dtype)));
+    }
+    ModelConfig::made_up(&fields)
 }
 
 /// Source and target lengths of each batch.

@@ -52,16 +52,19 @@ fn model() -> impl Strategy<Value = ModelConfig> {
     ];
     let device = prop_oneof![Just("auto"), Just("cpu"), Just("cuda:7")];
     let path = word().prop_map(|word| format!("/models/{word}"));
-    let frozen = option::of(Just(Dtype::Bf16));
-    (path, dtype, device, pooling, frozen).prop_map(
-        |(path, dtype, device, pooling, frozen_dtype)| ModelConfig {
+    let wanted = any::<(bool, bool, bool)>();
+    (path, dtype, device, pooling, wanted).prop_map(|(path, dtype, device, pooling, wanted)| {
+        let can = device != "cpu" && dtype != Dtype::F64;
+        ModelConfig {
             path,
             dtype,
             device: device.to_owned(),
             pooling,
-            frozen_dtype,
-        },
-    )
+            frozen_dtype: wanted.2.then_some(Dtype::Bf16),
+            tf32: can && wanted.0,
+            cuda_kernels: can && wanted.1,
+        }
+    })
 }
 
 fn convention() -> impl Strategy<Value = Convention> {
