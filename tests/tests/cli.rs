@@ -318,10 +318,7 @@ fn bench_measures_a_step_and_refuses_what_it_cannot_measure() {
     let plain = bench("--batch 1 --source 4 --step composed").expect_code(0);
     assert!(plain.stdout.contains("composed") && plain.stdout.contains("GFLOP"));
     for (wrong, told) in [
-        (
-            "--step fused --set nonlinearity=\"relu\" --dtype bf16",
-            "bf16",
-        ),
+        ("--step fused --dtype bf16", "bf16"),
         ("--set colour=3", "colour"),
         ("--batch 0", "above 0"),
         ("--lengths none", "none"),
