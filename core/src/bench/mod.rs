@@ -144,12 +144,15 @@ pub fn run(work: &Workload) -> Result<Report> {
             update_scale: UpdateScale::Absolute,
         };
         let (wall, cpu) = (Instant::now(), processor_ms());
-        let (measured, _) = step(
+        let (measured, gradient) = step(
             (&model, &*objective),
             &trainables,
             (&mut optimizer, &mut Alone),
             (&batches[turn..=turn], &config),
         )?;
+        if let Some(gradient) = gradient {
+            trainables.hand_back(gradient);
+        }
         device.synchronize()?;
         if at >= work.warmup {
             let wall = wall.elapsed().as_secs_f64() * 1e3;

@@ -202,7 +202,7 @@ impl<T: Real> Step for Engine<T> {
             pass,
             buffers: &self.buffers,
         };
-        let mut flat = vec![T::zero(); values.len()];
+        let mut flat = trainables.zeros::<T>()?;
         let gradient = &mut Gradient::new(&mut flat);
         let loss = match (&self.network, &model.network) {
             (Planned::T5(step), Network::T5(t5)) => step.gradient(t5, batch, &context, gradient)?,

@@ -201,6 +201,13 @@ fn agree(what: &str, model: &Model, trainables: &Trainables, work: (&Batch, &Pas
         (loss, found),
         "{what}: again"
     );
+    trainables.hand_back(again.1);
+    let (_, in_its_room) = fused.gradient(model, trainables, batch, pass).unwrap();
+    assert_eq!(
+        flattened(&in_its_room),
+        flattened(&gradient),
+        "{what}: in the room of another"
+    );
 }
 
 fn flattened(tensor: &Tensor) -> Vec<f64> {

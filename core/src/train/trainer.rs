@@ -216,6 +216,9 @@ impl Trainer {
         if watched {
             self.tell_factors(gradient.as_ref())?;
         }
+        if let Some(gradient) = gradient {
+            self.prepared.trainables.hand_back(gradient);
+        }
         if measured.is_finite() {
             self.prove_checkpoint()
         } else {

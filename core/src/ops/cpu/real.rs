@@ -11,7 +11,11 @@ pub(crate) trait Real: WithDType + Neg<Output = Self> {
     const NEG_INFINITY: Self;
 
     /// The elements of a storage that holds this format.
-    fn of_storage(storage: &mut CpuStorage) -> Option<&mut [Self]>;
+    fn of_storage(storage: &mut CpuStorage) -> Option<&mut [Self]> {
+        Self::vec_of_storage(storage).map(Vec::as_mut_slice)
+    }
+    /// The same, with its room.
+    fn vec_of_storage(storage: &mut CpuStorage) -> Option<&mut Vec<Self>>;
     /// The slice itself, where this format is `f32`.
     fn as_f32(slice: &[Self]) -> Option<&[f32]>;
     /// The slice itself, where this format is `f32`.
@@ -41,7 +45,7 @@ pub(crate) trait Real: WithDType + Neg<Output = Self> {
 impl Real for f32 {
     const NEG_INFINITY: Self = f32::NEG_INFINITY;
 
-    fn of_storage(storage: &mut CpuStorage) -> Option<&mut [Self]> {
+    fn vec_of_storage(storage: &mut CpuStorage) -> Option<&mut Vec<Self>> {
         match storage {
             CpuStorage::F32(elements) => Some(elements),
             _ => None,
@@ -152,7 +156,7 @@ impl Real for f32 {
 impl Real for f64 {
     const NEG_INFINITY: Self = f64::NEG_INFINITY;
 
-    fn of_storage(storage: &mut CpuStorage) -> Option<&mut [Self]> {
+    fn vec_of_storage(storage: &mut CpuStorage) -> Option<&mut Vec<Self>> {
         match storage {
             CpuStorage::F64(elements) => Some(elements),
             _ => None,
