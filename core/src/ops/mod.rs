@@ -10,6 +10,7 @@ pub mod attention;
 pub(crate) mod cpu;
 pub mod cross_entropy;
 pub mod dropout;
+pub mod fastfood;
 pub mod index;
 pub mod linear;
 pub mod norm;
