@@ -23,7 +23,7 @@ use crate::peft::{self, Builder, Trainables, group, unfreeze};
 use crate::random::Key;
 
 /// Methods on models that are 32 wide.
-const METHODS: [&str; 17] = [
+const METHODS: [&str; 25] = [
     "kind = 'full'",
     "kind = 'head'",
     "kind = 'adapter'\nreduction_factor = 4",
@@ -41,7 +41,61 @@ const METHODS: [&str; 17] = [
     "kind = 'compacter++'\nn = 4\nreduction_factor = 4",
     "kind = 'lora'",
     "kind = 'lora'\nrank = 3\ntargets = ['q', 'k', 'v', 'o']\ndropout = 0.2",
+    "kind = 'pfeiffer'\nreduction_factor = 4",
+    "kind = 'pfeiffer'\nreduction_factor = 4\nconvention = 'adapterhub'",
+    "kind = 'adapterdrop'\nreduction_factor = 4\ndrop_first = 1",
+    "kind = 'low-rank'\nreduction_factor = 4",
+    "kind = 'low-rank'\nreduction_factor = 4\nrank = 3\ntrain_layer_norms = false",
+    "kind = 'phm'\nreduction_factor = 4\nn = 4",
+    "kind = 'phm'\nreduction_factor = 4\nn = 4\nslow = 'shared'\nplacement = 'adapterhub'",
+    "kind = 'layer-norm'",
 ];
+
+/// Methods that the hand-written step does not know, with what it says of them.
+const REFUSED: [(&str, &str); 8] = [
+    ("kind = 'parallel'", "holds a module"),
+    ("kind = 'dora'", "holds a module"),
+    ("kind = 'ia3'", "holds a module on its"),
+    ("kind = 'ia3'\nconvention = 'adapterhub'", "holds a module"),
+    (
+        "kind = 'prefix'\nlength = 2\nbottleneck = 4",
+        "holds prefix rows",
+    ),
+    ("kind = 'prompt'\nlength = 2", "holds a prompt"),
+    ("kind = 'prompt-vocab'\nlength = 2", "holds a prompt"),
+    (
+        "kind = 'said'\ndimension = 200",
+        "is computed from other weights",
+    ),
+];
+
+#[test]
+fn what_the_step_does_not_know_is_refused_and_where_it_stands_is_said() {
+    for name in MODELS {
+        for (table, said) in REFUSED {
+            let mut model = model(name, Pooling::Mean, DType::F64, false);
+            let trainables = installed(table, &mut model);
+            let refused = Fused::new(&model, &trainables).unwrap_err().to_string();
+            assert!(refused.contains(said), "{name} {table}: {refused}");
+        }
+    }
+}
+
+#[test]
+fn added_biases_are_refused_and_a_backbones_own_are_trained() {
+    for name in MODELS {
+        let mut model = model(name, Pooling::Mean, DType::F64, false);
+        let trainables = installed("kind = 'bitfit'", &mut model);
+        if name.starts_with("t5") {
+            let refused = Fused::new(&model, &trainables).unwrap_err().to_string();
+            assert!(refused.contains("lm_head holds a module"), "{refused}");
+            continue;
+        }
+        let batch = batch(&[5, 1, 9, 3], &[2, 4, 1, 3], false, Key::new(3));
+        let pass = Pass::training(0.3, Key::new(8));
+        agree(name, &model, &trainables, (&batch, &pass, 1e-11));
+    }
+}
 
 const MODELS: [&str; 4] = ["bert", "roberta", "t5_v1_0", "t5_v1_1"];
 

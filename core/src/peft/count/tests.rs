@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::config::{
-    BottleneckConfig, FastInit, FastWeights, NonLinearity, PhmConfig, Placement, Positions,
-    SlowInit, SlowWeights,
+    BottleneckConfig, FastInit, FastWeights, LoraConfig, NonLinearity, PhmConfig, Placement,
+    Positions, SlowInit, SlowWeights,
 };
 
 fn model(name: &str) -> ModelShape {
@@ -20,6 +20,7 @@ fn paper(reduction_factor: usize) -> BottleneckConfig {
         positions: Positions::Both,
         train_layer_norms: true,
         leave_out: Vec::new(),
+        drop_first: 0,
     }
 }
 
@@ -79,6 +80,11 @@ fn lora(rank: usize, targets: &[&str]) -> Method {
         targets: targets.iter().map(|t| (*t).to_owned()).collect(),
         dropout: 0.0,
     })
+}
+
+fn preset(table: &str) -> Method {
+    let config: crate::config::MethodConfig = toml::from_str(table).unwrap();
+    config.resolve().unwrap()
 }
 
 fn trainable(method: &Method, shape: &ModelShape) -> usize {
@@ -168,6 +174,66 @@ fn t5_small_counts_as_in_the_paper() {
         (compacter(at(Positions::FeedForward), phm(4)), 35_456),
     ] {
         assert_eq!(trainable(&method, &t5), expected, "{method:?}");
+    }
+}
+
+#[test]
+fn a_kind_alone_counts_as_its_row_of_the_paper() {
+    for (kind, base, small) in [
+        ("adapter", 1_855_104, Some(422_272)),
+        ("pfeiffer", 951_360, Some(219_328)),
+        ("adapterdrop", 1_101_984, None),
+        ("low-rank", 161_664, Some(54_400)),
+        ("compacter", 161_728, Some(54_464)),
+        ("compacter++", 104_704, Some(35_456)),
+        ("bitfit", 280_960, Some(115_072)),
+        ("prompt", 76_800, Some(51_200)),
+        ("prompt-vocab", 76_800, Some(51_200)),
+        ("said", 20_000, Some(20_000)),
+        ("layer-norm", 47_616, Some(16_384)),
+    ] {
+        let method = preset(&format!("kind = '{kind}'"));
+        assert_eq!(trainable(&method, &model("t5-base")), base, "{kind}");
+        if let Some(small) = small {
+            assert_eq!(trainable(&method, &model("t5-small")), small, "{kind}");
+        }
+    }
+    for (n, expected) in [(4, 534_144), (8, 355_968), (12, 398_976)] {
+        let method = preset(&format!("kind = 'phm'\nn = {n}"));
+        assert_eq!(trainable(&method, &model("t5-base")), expected);
+    }
+    assert_eq!(
+        trainable(&preset("kind = 'phm'"), &model("t5-base")),
+        398_976
+    );
+    let phm = preset("kind = 'phm'\nn = 4");
+    assert_eq!(trainable(&phm, &model("t5-small")), 130_432);
+    // The authors cut the embedding to the tokenizer's 32,100 tokens.
+    let authors = model("t5-base").with_vocab(32_100);
+    assert_eq!(trainable(&preset("kind = 'bitfit'"), &authors), 280_932);
+}
+
+#[test]
+fn methods_of_other_papers_count_as_adapterhub_and_peft_do() {
+    for (name, table, expected) in [
+        // Trained parameters of `adapters` 1.3.0 and `peft` 0.21 on these models.
+        ("bert-base-uncased", "kind = 'prefix'", 9_872_384),
+        ("bert-base-uncased", "kind = 'ia3'", 55_296),
+        ("bert-base-uncased", "kind = 'parallel'", 7_091_712),
+        ("bert-base-uncased", "kind = 'layer-norm'", 38_400),
+        ("bert-base-uncased", "kind = 'bitfit'", 102_912),
+        ("bert-base-uncased", "kind = 'dora'", 313_344),
+        (
+            "bert-base-uncased",
+            "kind = 'prompt'\nconvention = 'adapterhub'",
+            7_680,
+        ),
+        ("t5-base", "kind = 'ia3'", 129_024),
+        ("t5-base", "kind = 'dora'", 940_032),
+        ("t5-base", "kind = 'prefix'\nbottleneck = 0", 1_658_880),
+    ] {
+        let method = preset(table);
+        assert_eq!(trainable(&method, &model(name)), expected, "{name} {table}");
     }
 }
 
@@ -321,6 +387,22 @@ fn what_does_not_fit_is_refused_with_what_would() {
             "block 24; the model has blocks 0 to 23",
         ),
         (adapter(leaving((0..24).collect())), "leaves no block"),
+        (
+            preset("kind = 'adapterdrop'\ndrop_first = 12"),
+            "a stack of this model has 12 blocks",
+        ),
+        (
+            preset("kind = 'said'\ndimension = 257"),
+            "the model has 257 weights",
+        ),
+        (
+            preset("kind = 'said'\ndimension = 300_000_000"),
+            "more than the 222903552 parameters",
+        ),
+        (
+            preset("kind = 'prompt-vocab'\nlength = 40_000"),
+            "more than the 32128 rows",
+        ),
         (lora(0, &["q"]), "rank cannot be 0"),
         (lora(8, &[]), "targets is empty"),
         (
