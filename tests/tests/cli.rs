@@ -1,12 +1,13 @@
 //! The commands as scripts use them: what they print, in which form, and what they leave.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use compacter_core::config::RunConfig;
+use compacter_core::config::{MethodKind, RunConfig};
 use compacter_tests::program::{self, Finished};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -267,14 +268,168 @@ fn params_lists_all_methods() {
         .iter()
         .map(|row| row["method"].as_str().unwrap())
         .collect();
-    assert_eq!(
-        names,
-        ["full", "adapter", "compacter", "compacter++", "lora"]
-    );
-    for name in names {
+    for name in &names {
         assert!(table.lines().any(|line| line.starts_with(name)), "{table}");
     }
     assert!(table.contains("222,903,552"), "{table}");
+    let kinds = MethodKind::ALL.into_iter().map(MethodKind::as_str);
+    let kinds: BTreeSet<&str> = kinds.filter(|kind| *kind != "head").collect();
+    assert_eq!(names.into_iter().collect::<BTreeSet<_>>(), kinds);
+}
+
+/// What `params --all` says of a method of the paper, by name and division.
+fn all(more: &[&str]) -> BTreeMap<String, Value> {
+    let asked = [&["params", "--all", "--json", "--model"][..], more].concat();
+    let listed = json(&printed(Path::new("."), &asked));
+    let named = |row: &Value| {
+        let name = row["method"].as_str().unwrap();
+        let name = match row["n"].as_u64() {
+            Some(n) => format!("{name} {n}"),
+            None => name.to_owned(),
+        };
+        (name, row.clone())
+    };
+    listed.as_array().unwrap().iter().map(named).collect()
+}
+
+#[test]
+fn params_counts_every_row_of_the_paper_exactly() {
+    let rows = all(&["t5-base"]);
+    for (name, trainable, percent) in [
+        ("adapter", 1_855_104, 0.832),
+        ("pfeiffer", 951_360, 0.427),
+        ("adapterdrop", 1_101_984, 0.494),
+        ("low-rank", 161_664, 0.0725),
+        ("phm 4", 534_144, 0.240),
+        ("phm 8", 355_968, 0.160),
+        ("phm 12", 398_976, 0.179),
+        ("compacter 4", 161_728, 0.0726),
+        ("compacter 8", 162_176, 0.0728),
+        ("compacter 12", 163_392, 0.0733),
+        ("compacter++ 4", 104_704, 0.0470),
+        ("compacter++ 8", 105_152, 0.0472),
+        ("compacter++ 12", 106_368, 0.0477),
+        ("bitfit", 280_960, 0.126),
+        ("prompt", 76_800, 0.0345),
+        ("prompt-vocab", 76_800, 0.0345),
+        ("said", 20_000, 0.0090),
+    ] {
+        assert_eq!(rows[name]["trainable"], trainable, "{name}");
+        let found = rows[name]["percent"].as_f64().unwrap();
+        assert!((found - percent).abs() < 5e-4, "{name}: {found}");
+    }
+    for (factor, adapter, pfeiffer, drop, compacter, plus) in [
+        (16, 3_625_728, 1_836_672, 2_134_848, 165_184, 106_432),
+        (8, 7_166_976, 3_607_296, 4_200_576, 172_096, 109_888),
+    ] {
+        let set = format!("reduction_factor={factor}");
+        let rows = all(&["t5-base", "--set", &set]);
+        for (name, trainable) in [
+            ("adapter", adapter),
+            ("pfeiffer", pfeiffer),
+            ("adapterdrop", drop),
+            ("compacter 4", compacter),
+            ("compacter++ 4", plus),
+        ] {
+            assert_eq!(rows[name]["trainable"], trainable, "{name} {factor}");
+        }
+    }
+    let authors = all(&["t5-base", "--vocab", "32100"]);
+    assert_eq!(authors["full"]["trainable"], 222_882_048);
+    assert_eq!(authors["bitfit"]["trainable"], 280_932);
+}
+
+#[test]
+fn params_says_where_a_division_does_not_divide() {
+    // Bottlenecks of 16: 12 does not divide them.
+    let rows = all(&["t5-small"]);
+    for (name, trainable) in [
+        ("adapter", 422_272),
+        ("pfeiffer", 219_328),
+        ("low-rank", 54_400),
+        ("phm 4", 130_432),
+        ("compacter 4", 54_464),
+        ("compacter++ 4", 35_456),
+        ("bitfit", 115_072),
+        ("prompt", 51_200),
+        ("said", 20_000),
+    ] {
+        assert_eq!(rows[name]["trainable"], trainable, "{name}");
+    }
+    for name in ["phm 12", "compacter 12", "compacter++ 12"] {
+        assert!(rows[name]["trainable"].is_null(), "{name}");
+        let reason = rows[name]["reason"].as_str().unwrap();
+        assert!(reason.contains("n = 12 must divide"), "{reason}");
+    }
+    let table = printed(Path::new("."), &["params", "--all", "--model", "t5-small"]);
+    let line = table
+        .lines()
+        .find(|line| line.starts_with("compacter n=12"));
+    assert!(line.unwrap().trim_end().ends_with("n/a"), "{table}");
+
+    let unknown = ["params", "--all", "--model", "t5-small", "--set", "depth=3"];
+    let refused = compacter(Path::new("."), &unknown).expect_code(2);
+    assert!(refused.stderr.contains("depth"), "{}", refused.stderr);
+}
+
+/// The fixture's configuration with another method, at sizes that fit its model.
+fn of_kind(kind: MethodKind) -> String {
+    let fitting = [
+        ("reduction_factor", "4"),
+        ("n", "4"),
+        ("drop_first", "1"),
+        ("length", "3"),
+        ("dimension", "100"),
+    ];
+    let sizes = fitting
+        .into_iter()
+        .filter(|(key, _)| kind.settings().contains(key))
+        .map(|(key, value)| format!("{key} = {value}\n"));
+    let sizes: String = sizes.collect();
+    let text = fs::read_to_string(tiny("run.toml")).unwrap();
+    let method = "kind = \"compacter\"\nn = 4\nreduction_factor = 4\n";
+    assert!(text.contains(method), "{text}");
+    let folder = Path::new(&tiny("run.toml")).parent().unwrap().to_owned();
+    text.replace(method, &format!("kind = \"{kind}\"\n{sizes}"))
+        .replace("./model", folder.join("model").to_str().unwrap())
+        .replace("train.tsv", folder.join("train.tsv").to_str().unwrap())
+        .replace(
+            "validation.tsv",
+            folder.join("validation.tsv").to_str().unwrap(),
+        )
+}
+
+#[test]
+fn every_method_trains_and_its_checkpoint_measures_what_the_run_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    for kind in MethodKind::ALL {
+        let name = format!("run-{}", kind.as_str().replace('+', "p"));
+        let file = folder.path().join(format!("{name}.toml"));
+        fs::write(&file, of_kind(kind)).unwrap();
+        let set = format!("name={name}");
+        let arguments = [
+            "train",
+            file.to_str().unwrap(),
+            "--json",
+            "--set",
+            &set,
+            "--set",
+            "train.max_steps=3",
+        ];
+        let told = printed(folder.path(), &arguments);
+        let events: Vec<Value> = told
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let measured = events.iter().rfind(|event| event["kind"] == "eval");
+        let expected = &measured.unwrap()["metrics"];
+        let run = format!("runs/{name}");
+        let found = json(&printed(
+            folder.path(),
+            &["eval", &run, "--split", "validation", "--json"],
+        ));
+        assert_eq!(&found["metrics"], expected, "{kind}");
+    }
 }
 
 #[test]
