@@ -8,6 +8,7 @@ from adapters import (
     AdapterConfig,
     CompacterConfig,
     CompacterPlusPlusConfig,
+    DoRAConfig,
     DoubleSeqBnConfig,
     IA3Config,
     LoRAConfig,
@@ -25,6 +26,7 @@ _PROJECTION = re.compile(
     r"(.+)\.adapters\.t\.adapter_(down|up)(?:\.0)?\.(W_left|W_right|W|phm_rule|b|weight|bias)"
 )
 _PREFIX = re.compile(r".+\.prefix_tunings\.t\..+")
+_MAGNITUDE = re.compile(r"(.+)\.loras\.t\.m\.weight")
 _LORA = re.compile(r"(.+)\.loras\.t\.lora_([AB])")
 _PART = {
     "W_left": "left",
@@ -57,6 +59,8 @@ def our_name(theirs: str, scales: bool = False) -> str | None:
         return scale_name(found[1])
     if found:
         return f"{found[1]}.lora_{found[2].lower()}"
+    if found := _MAGNITUDE.fullmatch(theirs):
+        return f"{found[1]}.magnitude"
     if theirs.endswith("prompt_embedding.weight"):
         return "embeddings.prompt"
     return theirs if _PREFIX.fullmatch(theirs) else None
@@ -82,6 +86,7 @@ def config_of(method: str, **fields: object) -> AdapterConfig:
         "pfeiffer": SeqBnConfig,
         "parallel": ParBnConfig,
         "ia3": IA3Config,
+        "dora": DoRAConfig,
         "prompt": PromptTuningConfig,
         "prefix": PrefixTuningConfig,
     }

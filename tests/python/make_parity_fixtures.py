@@ -45,7 +45,7 @@ _OTHERS = [
     "said",
 ]
 METHODS = {
-    "t5_v1_0": [*_FIRST, *_OTHERS, "adapterhub_parallel"],
+    "t5_v1_0": [*_FIRST, *_OTHERS, "adapterhub_parallel", "adapterhub_dora"],
     # Where a gated feed-forward or a head of its own makes a difference.
     "t5_v1_1": ["compacter", "bitfit", "ia3", "adapterhub_ia3"],
     "bert": [*_FIRST, *_OTHERS],
@@ -68,6 +68,8 @@ ADAPTERHUB = {
     ),
     "adapterhub_parallel": ("parallel", _REDUCTION),
     "adapterhub_ia3": ("ia3", {}),
+    # It measures lengths without alpha / r, and scales biases: alpha is r here, T5 has none.
+    "adapterhub_dora": ("dora", dict(r=LORA_RANK, alpha=LORA_RANK)),
     "prompt": ("prompt", dict(prompt_length=PROMPT_ROWS)),
     "prefix": ("prefix", dict(prefix_length=PREFIX["rows"], bottleneck_size=PREFIX["bottleneck"])),
 }

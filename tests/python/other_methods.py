@@ -294,16 +294,22 @@ def draw_dora(model: PreTrainedModel, rank: int, generator: Generator) -> Tensor
     return values
 
 
-def install_dora(model: PreTrainedModel, values: Tensors, scale: float) -> None:
-    """Updates of directions beside magnitudes, at the projections that `values` names."""
+def install_dora(model: PreTrainedModel, values: Tensors, scale: float, exact: bool) -> None:
+    """Updates of directions beside magnitudes, at the projections that `values` names.
+
+    Unless the gradient is to be exact, it takes the lengths for constants.
+    """
     for name in lora_targets(model):
         a, b, m = (values[f"{name}.{part}"] for part in ("lora_a", "lora_b", "magnitude"))
-        model.get_submodule(name).register_forward_hook(_dora(a, b, m, scale))
+        model.get_submodule(name).register_forward_hook(_dora((a, b, m), scale, exact))
 
 
-def _dora(a: Tensor, b: Tensor, magnitude: Tensor, scale: float) -> Callable:
+def _dora(values: tuple[Tensor, Tensor, Tensor], scale: float, exact: bool) -> Callable:
+    a, b, magnitude = values
+
     def hook(module: nn.Module, inputs: tuple[Tensor], _output: Tensor) -> Tensor:
-        lengths = (module.weight + scale * b @ a).norm(dim=1).detach()
+        lengths = (module.weight + scale * b @ a).norm(dim=1)
+        lengths = lengths if exact else lengths.detach()
         y = linear(inputs[0], module.weight) + scale * (inputs[0] @ a.T @ b.T)
         y = magnitude / lengths * y
         return y if module.bias is None else y + module.bias

@@ -101,7 +101,7 @@ def draw_method(model: PreTrainedModel, method: str, generator: Generator) -> Te
             return methods.draw_whole_phm(sites, WIDTH, PHM, generator)
         case "low_rank":
             return methods.draw_low_rank(sites, WIDTH, PHM.d, LOW_RANK, generator)
-        case "dora":
+        case "dora" | "adapterhub_dora":
             return other_methods.draw_dora(model, LORA_RANK, generator)
         case "bitfit":
             return other_methods.draw_biases(model, generator)
@@ -138,7 +138,9 @@ def attach(model: PreTrainedModel, method: str, added: Tensors) -> None:
         case "lora":
             methods.install_lora(model, added, LORA_ALPHA / LORA_RANK)
         case "dora":
-            other_methods.install_dora(model, added, LORA_ALPHA / LORA_RANK)
+            other_methods.install_dora(model, added, LORA_ALPHA / LORA_RANK, exact=False)
+        case "adapterhub_dora":
+            other_methods.install_dora(model, added, 1.0, exact=True)
         case "bitfit":
             other_methods.install_biases(model, added)
         case "ia3" | "adapterhub_ia3":

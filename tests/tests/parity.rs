@@ -23,7 +23,7 @@ const HUB_PLUS: &str =
 const FULL: &str = "kind = 'full'";
 
 /// The other methods: the table, the fixture, and the backbones that there are numbers of.
-const OTHERS: [(&str, &str, &[&str]); 15] = [
+const OTHERS: [(&str, &str, &[&str]); 16] = [
     (
         "kind = 'pfeiffer'\nreduction_factor = 4",
         "pfeiffer",
@@ -81,6 +81,11 @@ const OTHERS: [(&str, &str, &[&str]); 15] = [
         "kind = 'dora'\nrank = 4\nalpha = 8.0",
         "dora",
         &["t5_v1_0", "bert"],
+    ),
+    (
+        "kind = 'dora'\nconvention = 'adapterhub'\nrank = 4\nalpha = 4.0",
+        "adapterhub_dora",
+        &["t5_v1_0"],
     ),
     (
         "kind = 'said'\ndimension = 200",
