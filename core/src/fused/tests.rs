@@ -6,6 +6,9 @@
 //! them is some 1e-5 off.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod methods;
+mod refused;
+
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
@@ -21,89 +24,9 @@ use crate::model::{Answer, Family, Model, ModelShape, Pass, Placement, Weights};
 use crate::ops::index;
 use crate::peft::{self, Builder, Trainables, group, unfreeze};
 use crate::random::Key;
-
-/// Methods on models that are 32 wide.
-const METHODS: [&str; 25] = [
-    "kind = 'full'",
-    "kind = 'head'",
-    "kind = 'adapter'\nreduction_factor = 4",
-    "kind = 'adapter'\nreduction_factor = 5\ntrain_layer_norms = false\nleave_out = [0]",
-    "kind = 'adapter'\nreduction_factor = 4\npositions = 'feed-forward'\nconvention = 'adapterhub'",
-    "kind = 'adapter'\nreduction_factor = 4\npositions = 'self-attention'",
-    "kind = 'compacter'\nn = 4\nreduction_factor = 4",
-    "kind = 'compacter'\nn = 2\nreduction_factor = 4\nrank = 2",
-    "kind = 'compacter'\nn = 4\nreduction_factor = 4\nslow = 'own'",
-    "kind = 'compacter'\nn = 4\nreduction_factor = 4\nlearn_slow = false",
-    "kind = 'compacter'\nn = 4\nreduction_factor = 4\nfast = 'dense'",
-    "kind = 'compacter'\nn = 4\nreduction_factor = 4\nconvention = 'adapterhub'",
-    "kind = 'compacter'\nn = 4\nreduction_factor = 4\nnon_linearity = 'swish'",
-    "kind = 'compacter'\nn = 4\nreduction_factor = 4\nnon_linearity = 'relu'",
-    "kind = 'compacter++'\nn = 4\nreduction_factor = 4",
-    "kind = 'lora'",
-    "kind = 'lora'\nrank = 3\ntargets = ['q', 'k', 'v', 'o']\ndropout = 0.2",
-    "kind = 'pfeiffer'\nreduction_factor = 4",
-    "kind = 'pfeiffer'\nreduction_factor = 4\nconvention = 'adapterhub'",
-    "kind = 'adapterdrop'\nreduction_factor = 4\ndrop_first = 1",
-    "kind = 'low-rank'\nreduction_factor = 4",
-    "kind = 'low-rank'\nreduction_factor = 4\nrank = 3\ntrain_layer_norms = false",
-    "kind = 'phm'\nreduction_factor = 4\nn = 4",
-    "kind = 'phm'\nreduction_factor = 4\nn = 4\nslow = 'shared'\nplacement = 'adapterhub'",
-    "kind = 'layer-norm'",
-];
-
-/// Methods that the hand-written step does not know, with what it says of them.
-const REFUSED: [(&str, &str); 8] = [
-    ("kind = 'parallel'", "holds a module"),
-    ("kind = 'dora'", "holds a module"),
-    ("kind = 'ia3'", "holds a module on its"),
-    ("kind = 'ia3'\nconvention = 'adapterhub'", "holds a module"),
-    (
-        "kind = 'prefix'\nlength = 2\nbottleneck = 4",
-        "holds prefix rows",
-    ),
-    ("kind = 'prompt'\nlength = 2", "holds a prompt"),
-    ("kind = 'prompt-vocab'\nlength = 2", "holds a prompt"),
-    (
-        "kind = 'said'\ndimension = 200",
-        "is computed from other weights",
-    ),
-];
-
-#[test]
-fn what_the_step_does_not_know_is_refused_and_where_it_stands_is_said() {
-    for name in MODELS {
-        for (table, said) in REFUSED {
-            let mut model = model(name, Pooling::Mean, DType::F64, false);
-            let trainables = installed(table, &mut model);
-            let refused = Fused::new(&model, &trainables).unwrap_err().to_string();
-            assert!(refused.contains(said), "{name} {table}: {refused}");
-        }
-    }
-}
-
-#[test]
-fn added_biases_are_refused_and_a_backbones_own_are_trained() {
-    for name in MODELS {
-        let mut model = model(name, Pooling::Mean, DType::F64, false);
-        let trainables = installed("kind = 'bitfit'", &mut model);
-        if name.starts_with("t5") {
-            let refused = Fused::new(&model, &trainables).unwrap_err().to_string();
-            assert!(refused.contains("lm_head holds a module"), "{refused}");
-            continue;
-        }
-        let batch = batch(&[5, 1, 9, 3], &[2, 4, 1, 3], false, Key::new(3));
-        let pass = Pass::training(0.3, Key::new(8));
-        agree(name, &model, &trainables, (&batch, &pass, 1e-11));
-    }
-}
+use methods::{METHODS, methods};
 
 const MODELS: [&str; 4] = ["bert", "roberta", "t5_v1_0", "t5_v1_1"];
-
-/// The methods that a model can have: T5 has no task head to train alone.
-fn methods(name: &str) -> impl Iterator<Item = &'static str> {
-    let fits = move |table: &&str| !(name.starts_with("t5") && *table == METHODS[1]);
-    METHODS.into_iter().filter(fits)
-}
 
 fn model(name: &str, pooling: Pooling, dtype: DType, values: bool) -> Model {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
