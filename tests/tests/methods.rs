@@ -144,6 +144,32 @@ fn every_method_trains() {
 }
 
 #[test]
+fn every_method_computes_with_a_frozen_model_in_bf16() {
+    for name in BACKBONES {
+        let case = Case::read(name);
+        let batch = case.batch(Kind::Classes);
+        for table in on(name, &METHODS) {
+            let of = |dtype| {
+                let (model, trainables) = installed(&case, table, dtype, 1);
+                shake(&trainables, 0.05);
+                let loss = model.loss(&batch, &Pass::EVALUATION).unwrap();
+                let store = loss.backward().unwrap();
+                let gradient = trainables.gradient(&store).unwrap();
+                // What is trained is f32 beside such a model too.
+                assert_eq!(gradient.dtype(), DType::F32, "{name} {table}");
+                assert!(largest(&gradient).is_finite(), "{name} {table}");
+                scalar(&loss).unwrap()
+            };
+            let (narrow, wide) = (of(DType::BF16), of(DType::F32));
+            assert!(
+                (narrow - wide).abs() < 0.2 * wide,
+                "{name} {table}: {narrow} for {wide}"
+            );
+        }
+    }
+}
+
+#[test]
 fn what_was_saved_is_loaded_with_identical_logits() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("values.safetensors");
