@@ -3,10 +3,12 @@
 //! Logits are made for some rows at a time, turned into their own gradient where they
 //! stand, and multiplied back at once, so only one copy of a part of them ever exists.
 
+use candle_core::Tensor;
+
 use super::Context;
 use super::attention::Rows;
 use super::buffers::Buffer;
-use super::elementwise::{gather, scatter};
+use super::elementwise::{add_row_sums, add_to_rows, gather, scatter};
 use super::linear::{Linear, Part};
 use super::param::{Gradient, Param};
 use super::stack::{Memory, Stack};
@@ -23,6 +25,9 @@ use crate::peft::Trainables;
 /// Logits that are made at a time.
 const LOGITS: usize = 1 << 22;
 
+/// The output layer, `None` where it is the embedding, and what is added to its logits.
+type Output<'a> = (Option<&'a model::Linear>, Option<&'a Tensor>);
+
 /// A T5 with what is installed in it.
 #[derive(Debug)]
 pub(super) struct T5Step {
@@ -31,13 +36,14 @@ pub(super) struct T5Step {
     width: usize,
     head: Option<Linear>, // None: tied to `shared`
     scale: f64,           // of the hidden states before a tied head
+    shift: Option<Param>, // [vocab], added to the logits
     encoder: Stack,
     decoder: Stack,
 }
 
 impl T5Step {
     pub(super) fn plan(
-        (shared, head, scale): (&Weight, Option<&model::Linear>, f64),
+        (shared, (head, shift), scale): (&Weight, Output<'_>, f64),
         (encoder, decoder): (&StackOutline<'_>, &StackOutline<'_>),
         trainables: &Trainables,
     ) -> Result<Self> {
@@ -49,6 +55,9 @@ impl T5Step {
             width,
             head: head.transpose()?,
             scale,
+            shift: shift
+                .map(|shift| Param::tensor(shift, trainables))
+                .transpose()?,
             encoder: Stack::plan(encoder, trainables)?,
             decoder: Stack::plan(decoder, trainables)?,
         })
@@ -145,6 +154,19 @@ impl T5Step {
         }
     }
 
+    fn shift<T: Real>(&self, logits: &mut [T], context: &Context<'_, T>) -> Result<()> {
+        if let Some(shift) = &self.shift {
+            add_to_rows(logits, self.vocab, &shift.read(context.values)?);
+        }
+        Ok(())
+    }
+
+    fn shift_gradient<T: Real>(&self, dlogits: &[T], gradient: &mut Gradient<'_, T>) {
+        if let Some(sum) = self.shift.as_ref().and_then(|shift| gradient.of(shift)) {
+            add_row_sums(dlogits, self.vocab, sum);
+        }
+    }
+
     /// The mean loss of target tokens, and the gradient of the hidden states.
     fn loss<'s, T: Real>(
         &self,
@@ -172,7 +194,9 @@ impl T5Step {
             };
             if let Some(head) = &self.head {
                 head.forward(hidden, (logits, whole), context)?;
+                self.shift(logits, context)?;
                 sum += cross_entropy::into_gradient(logits, classes, share);
+                self.shift_gradient(logits, gradient);
                 let target = Some((dhidden, Write::Replace));
                 head.backward(Some(hidden), (logits, whole), target, context, gradient)?;
                 continue;
@@ -183,7 +207,9 @@ impl T5Step {
             let hidden = Matrix::new(hidden, (count, width), width);
             let mut target = MatrixMut::new(logits, (count, vocab), vocab);
             wide_product(scale, hidden, table.t(), &mut target, Write::Replace);
+            self.shift(logits, context)?;
             sum += cross_entropy::into_gradient(logits, classes, share);
+            self.shift_gradient(logits, gradient);
             let dlogits = Matrix::new(logits, (count, vocab), vocab);
             if let Some(sum) = gradient.of(&self.shared) {
                 let mut sum = MatrixMut::new(sum, (vocab, width), width);

@@ -119,7 +119,9 @@ fn agree(what: &str, model: &Model, trainables: &Trainables, work: (&Batch, &Pas
         let range = parameter.start..parameter.start + parameter.len();
         let expected = &expected[range.clone()];
         // A bias on keys moves all scores of a query alike: its gradient is 0 but for rounding.
-        let of_keys = parameter.name.ends_with("key.bias");
+        let of_keys = [".key.bias", ".k.bias"]
+            .iter()
+            .any(|keys| parameter.name.ends_with(keys));
         let largest = if of_keys { whole } else { largest(expected) };
         for (at, (found, expected)) in found[range].iter().zip(expected).enumerate() {
             assert!(

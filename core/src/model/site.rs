@@ -191,6 +191,12 @@ pub trait HiddenModule: Send + Sync {
     fn as_scale(&self) -> Option<&Tensor> {
         None
     }
+
+    /// The bias `[width]` that is added, if that is all the module does: then the
+    /// hand-written step can compute it where it stands on logits.
+    fn as_shift(&self) -> Option<&Tensor> {
+        None
+    }
 }
 
 /// Puts embedded rows before every input sequence.
@@ -209,6 +215,12 @@ pub trait NormModule: Send + Sync {
     /// # Errors
     /// Fails where the tensor library does.
     fn forward(&self, normed: &Tensor) -> Result<Tensor>;
+
+    /// The bias `[d_model]` that is added, if that is all the module does: then the
+    /// hand-written step can compute it.
+    fn as_shift(&self) -> Option<&Tensor> {
+        None
+    }
 }
 
 /// A place for at most one module.

@@ -36,11 +36,19 @@ impl NormModule for Shift {
     fn forward(&self, normed: &Tensor) -> Result<Tensor> {
         self.apply(normed)
     }
+
+    fn as_shift(&self) -> Option<&Tensor> {
+        Some(&self.0)
+    }
 }
 
 impl HiddenModule for Shift {
     fn forward(&self, hidden: &Tensor) -> Result<Tensor> {
         self.apply(hidden)
+    }
+
+    fn as_shift(&self) -> Option<&Tensor> {
+        Some(&self.0)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The methods that have a hand-written form.
 
 /// Methods on models that are 32 wide.
-pub(super) const METHODS: [&str; 25] = [
+pub(super) const METHODS: [&str; 26] = [
     "kind = 'full'",
     "kind = 'head'",
     "kind = 'adapter'\nreduction_factor = 4",
@@ -27,6 +27,7 @@ pub(super) const METHODS: [&str; 25] = [
     "kind = 'phm'\nreduction_factor = 4\nn = 4",
     "kind = 'phm'\nreduction_factor = 4\nn = 4\nslow = 'shared'\nplacement = 'adapterhub'",
     "kind = 'layer-norm'",
+    "kind = 'bitfit'",
 ];
 
 /// The methods that a model can have: T5 has no task head to train alone.

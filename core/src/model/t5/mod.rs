@@ -109,13 +109,17 @@ impl T5 {
     /// # Errors
     /// Fails if a module is installed that an outline has no place for.
     pub fn outline(&self) -> Result<Outline<'_>> {
-        free(&self.logits, HEAD, "a module on its logits")?;
+        let shift = self.logits.get().and_then(HiddenModule::as_shift);
+        if shift.is_none() {
+            free(&self.logits, HEAD, "a module on its logits")?;
+        }
         Ok(Outline::EncoderDecoder {
             shared: &self.shared,
             encoder: self.encoder.outline()?,
             decoder: self.decoder.outline()?,
             head: self.head.as_ref(),
             scale: self.tied_scale(),
+            shift,
         })
     }
 
