@@ -11,23 +11,44 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from peft import IA3Config, LoraConfig
 from safetensors.torch import save_file
 from transformers.utils import logging
 
 import adapterhub
 import authors_layer
+import hugging_face_peft
 from double_precision import double_precision
 from methods import Tensors
+from other_methods import PREFIX, PROMPT_ROWS
 from tiny_models import BACKBONES, Backbone, Batch, draw_batch, padded
 from tuned import LORA_ALPHA, LORA_RANK, PHM, Training, Tuned, forward, gradients, install, train
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "parity"
 # Longer than the relative positions' max_distance (16), and no two the same.
 LENGTHS = (7, 4, 19)
+_FIRST = ["compacter", "lora", "adapter", "adapterhub", "adapterhub_plus", "full"]
+_OTHERS = [
+    "pfeiffer",
+    "adapterhub_pfeiffer",
+    "adapterdrop",
+    "low_rank",
+    "phm",
+    "parallel",
+    "bitfit",
+    "layer_norm",
+    "ia3",
+    "adapterhub_ia3",
+    "prompt",
+    "prefix",
+    "dora",
+    "said",
+]
 METHODS = {
-    "t5_v1_0": ["compacter", "lora", "adapter", "adapterhub", "adapterhub_plus", "full"],
-    "t5_v1_1": ["compacter"],
-    "bert": ["compacter", "lora", "adapter", "adapterhub", "adapterhub_plus", "full"],
+    "t5_v1_0": [*_FIRST, *_OTHERS, "adapterhub_parallel", "adapterhub_dora"],
+    # Where a gated feed-forward or a head of its own makes a difference.
+    "t5_v1_1": ["compacter", "bitfit", "ia3", "adapterhub_ia3"],
+    "bert": [*_FIRST, *_OTHERS],
     "roberta": ["compacter"],
 }
 # AdapterHub's preset that computes what our method of that name computes.
@@ -38,6 +59,24 @@ ADAPTERHUB = {
     "lora": ("lora", dict(r=LORA_RANK, alpha=int(LORA_ALPHA))),
     "adapterhub": ("compacter", _REDUCTION),
     "adapterhub_plus": ("compacter++", _REDUCTION),
+    "pfeiffer": ("adapter", dict(_REDUCTION, non_linearity="gelu_new", output_adapter=False)),
+    "adapterhub_pfeiffer": ("pfeiffer", _REDUCTION),
+    "adapterdrop": ("adapter", dict(_REDUCTION, non_linearity="gelu_new", leave_out=[0, 2])),
+    "phm": (
+        "compacter",
+        dict(_REDUCTION, non_linearity="gelu_new", shared_phm_rule=False, factorized_phm_W=False),
+    ),
+    "adapterhub_parallel": ("parallel", _REDUCTION),
+    "adapterhub_ia3": ("ia3", {}),
+    # It measures lengths without alpha / r, and scales biases: alpha is r here, T5 has none.
+    "adapterhub_dora": ("dora", dict(r=LORA_RANK, alpha=LORA_RANK)),
+    "prompt": ("prompt", dict(prompt_length=PROMPT_ROWS)),
+    "prefix": ("prefix", dict(prefix_length=PREFIX["rows"], bottleneck_size=PREFIX["bottleneck"])),
+}
+# The same of `peft`.
+PEFT = {
+    "dora": LoraConfig(r=LORA_RANK, lora_alpha=int(LORA_ALPHA), use_dora=True),
+    "ia3": IA3Config(),
 }
 
 
@@ -92,6 +131,7 @@ def make_expected(backbone: Backbone, kind: str, batch: Batch, folder: Path) -> 
         computed = forward(tuned, batch)
         slopes = gradients(tuned, computed["loss"])
         check_adapterhub(backbone, method, (tuned, batch), computed | slopes)
+        check_peft(backbone, method, (tuned, batch), computed | slopes)
     check_matters(backbone, method, batch, computed)
     file = "expected.safetensors" if kind == "compacter" else f"expected_{kind}.safetensors"
     values = {f"value.{name}": value for name, value in tuned.added.items()}
@@ -105,7 +145,10 @@ def check_adapterhub(
     backbone: Backbone, method: str, ours: tuple[Tuned, Batch], computed: Tensors
 ) -> None:
     """Fails where AdapterHub's library, given our tensors, computes anything else."""
-    if method not in ADAPTERHUB:
+    # BERT's sub-layers read the residual: both forms of parallel adapters are one there.
+    method = "adapterhub_parallel" if (backbone.name, method) == ("bert", "parallel") else method
+    # It has no prompts on T5, and counts a prefix among its relative positions.
+    if method not in ADAPTERHUB or (backbone.is_t5 and method in ("prompt", "prefix")):
         return
     tuned, batch = ours
     preset, fields = ADAPTERHUB[method]
@@ -115,21 +158,44 @@ def check_adapterhub(
     head = {name: value for name, value in tuned.added.items() if name.startswith("head.")}
     values = {name: value for name, value in tuned.added.items() if name not in head}
     adapterhub.copy_into(theirs, values)
-    twin = Tuned(model.eval(), head, theirs | head)
+    if method == "prefix":
+        theirs = adapterhub.joined_prefixes(model, values)
+    twin = Tuned(model.eval(), head, theirs | head, tuned.prompt, widens_masks=True)
+    compare(twin, batch, computed)
+
+
+def check_peft(
+    backbone: Backbone, method: str, ours: tuple[Tuned, Batch], computed: Tensors
+) -> None:
+    """Fails where Hugging Face's `peft`, given our tensors, computes anything else."""
+    if method not in PEFT:
+        return
+    tuned, batch = ours
+    head = {name: value for name, value in tuned.added.items() if name.startswith("head.")}
+    values = {name: value for name, value in tuned.added.items() if name not in head}
+    model, theirs = hugging_face_peft.add(backbone.build(), PEFT[method], method)
+    model.double()
+    adapterhub.copy_into(theirs, values)
+    compare(Tuned(model.eval(), head, theirs | head), batch, computed)
+
+
+def compare(twin: Tuned, batch: Batch, computed: Tensors) -> None:
+    """Fails where a library's model gives other numbers than those computed here."""
     expected = forward(twin, batch)
     expected |= gradients(twin, expected["loss"])
     for name, value in expected.items():
-        torch.testing.assert_close(computed[name], value, rtol=1e-9, atol=1e-11, msg=name)
+        ours = computed[name].reshape(value.shape)
+        torch.testing.assert_close(ours, value, rtol=1e-9, atol=1e-11, msg=name)
 
 
 def check_matters(backbone: Backbone, method: str, batch: Batch, computed: Tensors) -> None:
     """Fails where leaving a method out would hardly show."""
-    if method == "full":
-        return
-    plain = forward(install(backbone, "full", torch.float64), batch)["hidden"]
-    change = (computed["hidden"] - plain).norm() / plain.norm()
+    if method in ("full", "layer_norm") or (method == "bitfit" and not backbone.is_t5):
+        return  # nothing is added
+    plain = forward(install(backbone, "full", torch.float64), batch)["logits"]
+    change = (computed["logits"] - plain).norm() / plain.norm()
     if change < 0.05:
-        raise ValueError(f"{backbone.name}: {method} changes hidden states by {change:.1%} only")
+        raise ValueError(f"{backbone.name}: {method} changes logits by {change:.1%} only")
 
 
 def generate(backbone: Backbone, generator: torch.Generator) -> dict:

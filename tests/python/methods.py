@@ -72,11 +72,16 @@ def phm(x: Tensor, slow: Tensor, left: Tensor, right: Tensor, bias: Tensor) -> T
 
 
 def bottleneck(values: Tensors, site: str, act: Activation) -> Activation:
-    """`y ↦ Up(act(Down(y)))`, dense or hypercomplex by what `values` holds for the site."""
+    """`y ↦ Up(act(Down(y)))`: dense, low-rank or hypercomplex, by what `values` holds."""
 
     def project(name: str, x: Tensor) -> Tensor:
         if f"{name}.weight" in values:
             return nn.functional.linear(x, values[f"{name}.weight"], values[f"{name}.bias"])
+        if f"{name}.fast" in values:
+            whole = zip(values[f"{name}.slow"], values[f"{name}.fast"], strict=True)
+            return x @ sum(torch.kron(a, b) for a, b in whole) + values[f"{name}.bias"]
+        if "slow" not in values:
+            return x @ values[f"{name}.left"] @ values[f"{name}.right"] + values[f"{name}.bias"]
         parts = (values[f"{name}.{part}"] for part in ("left", "right", "bias"))
         return phm(x, values["slow"], *parts)
 
@@ -153,6 +158,34 @@ def draw_dense(sites: list[Site], width: int, d: int, generator: Generator) -> T
         for name, rows, columns in (("down", width, d), ("up", d, width)):
             at = f"{site.name}.adapter.{name}"
             values[f"{at}.weight"] = torch.randn(columns, rows, generator=generator) / rows**0.5
+            values[f"{at}.bias"] = 0.2 * torch.randn(columns, generator=generator)
+    return values
+
+
+def draw_whole_phm(sites: list[Site], width: int, shape: Phm, generator: Generator) -> Tensors:
+    """Hypercomplex adapters that share and factor nothing."""
+    n, values = shape.n, {}
+    for site in sites:
+        for name, rows, columns in (("down", width, shape.d), ("up", shape.d, width)):
+            at = f"{site.name}.adapter.{name}"
+            values[f"{at}.slow"] = 0.5 * torch.randn(n, n, n, generator=generator)
+            values[f"{at}.fast"] = 0.3 * torch.randn(
+                n, rows // n, columns // n, generator=generator
+            )
+            values[f"{at}.bias"] = 0.2 * torch.randn(columns, generator=generator)
+    return values
+
+
+def draw_low_rank(
+    sites: list[Site], width: int, d: int, rank: int, generator: Generator
+) -> Tensors:
+    """Adapters whose projections are products of two factors."""
+    values: Tensors = {}
+    for site in sites:
+        for name, rows, columns in (("down", width, d), ("up", d, width)):
+            at = f"{site.name}.adapter.{name}"
+            values[f"{at}.left"] = torch.randn(rows, rank, generator=generator) / rows**0.5
+            values[f"{at}.right"] = torch.randn(rank, columns, generator=generator)
             values[f"{at}.bias"] = 0.2 * torch.randn(columns, generator=generator)
     return values
 

@@ -4,9 +4,8 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
-use compacter_core::config::RunConfig;
+use compacter_core::config::{MethodKind, RunConfig};
 use compacter_tests::program::{self, Finished};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -200,81 +199,64 @@ fn predict_answers_each_row_wherever_it_comes_from() {
     }
 }
 
-#[test]
-fn params_counts_in_closed_form_and_in_no_time() {
-    let here = Path::new(".");
-    let started = Instant::now();
-    let full = ["params", "--model", "t5-base", "--method", "full", "--json"];
-    let count = json(&printed(here, &full));
-    assert!(
-        started.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        started.elapsed()
-    );
-    assert_eq!(
-        keys(&count),
-        ["groups", "method", "model", "percent", "total", "trainable"]
-    );
-    assert_eq!(keys(&count["groups"][0]), ["count", "formula", "name"]);
-    assert_eq!(
-        (&count["model"], &count["method"]),
-        (&"t5-base".into(), &"full".into())
-    );
-    assert_eq!(count["trainable"], 222_903_552);
-    assert_eq!(count["total"], 222_903_552);
-    assert_eq!(count["percent"], 100.0);
-    let groups = count["groups"].as_array().unwrap();
-    let sum: u64 = groups
-        .iter()
-        .map(|group| group["count"].as_u64().unwrap())
-        .sum();
-    assert_eq!(sum, 222_903_552);
-
-    let authors = json(&printed(here, &[&full[..], &["--vocab", "32100"]].concat()));
-    assert_eq!(authors["total"], 222_882_048);
+/// The fixture's configuration with another method, at sizes that fit its model.
+fn of_kind(kind: MethodKind) -> String {
+    let fitting = [
+        ("reduction_factor", "4"),
+        ("n", "4"),
+        ("drop_first", "1"),
+        ("length", "3"),
+        ("dimension", "100"),
+    ];
+    let sizes = fitting
+        .into_iter()
+        .filter(|(key, _)| kind.settings().contains(key))
+        .map(|(key, value)| format!("{key} = {value}\n"));
+    let sizes: String = sizes.collect();
+    let text = fs::read_to_string(tiny("run.toml")).unwrap();
+    let method = "kind = \"compacter\"\nn = 4\nreduction_factor = 4\n";
+    assert!(text.contains(method), "{text}");
+    let folder = Path::new(&tiny("run.toml")).parent().unwrap().to_owned();
+    text.replace(method, &format!("kind = \"{kind}\"\n{sizes}"))
+        .replace("./model", folder.join("model").to_str().unwrap())
+        .replace("train.tsv", folder.join("train.tsv").to_str().unwrap())
+        .replace(
+            "validation.tsv",
+            folder.join("validation.tsv").to_str().unwrap(),
+        )
 }
 
 #[test]
-fn params_knows_folders_heads_and_fields_of_the_method() {
-    let model = tiny("model");
-    let count = |more: &[&str]| {
-        let first = [
-            "params",
-            "--model",
-            &model,
+fn every_method_trains_and_its_checkpoint_measures_what_the_run_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    for kind in MethodKind::ALL {
+        let name = format!("run-{}", kind.as_str().replace('+', "p"));
+        let file = folder.path().join(format!("{name}.toml"));
+        fs::write(&file, of_kind(kind)).unwrap();
+        let set = format!("name={name}");
+        let arguments = [
+            "train",
+            file.to_str().unwrap(),
             "--json",
-            "--method",
-            "compacter",
+            "--set",
+            &set,
+            "--set",
+            "train.max_steps=3",
         ];
-        json(&printed(Path::new("."), &[&first[..], more].concat()))
-    };
-    let plain = count(&["--set", "reduction_factor=4"]);
-    let with_head = count(&["--set", "reduction_factor=4", "--outputs", "2"]);
-    assert_eq!(plain["trainable"], with_head["trainable"]);
-    let head = with_head["groups"].as_array().unwrap().last().unwrap();
-    assert_eq!(head["count"], 2 * 32 + 2);
-    let ranks = count(&["--set", "reduction_factor=4", "--set", "rank=2"]);
-    assert!(ranks["trainable"].as_u64() > plain["trainable"].as_u64());
-}
-
-#[test]
-fn params_lists_all_methods() {
-    let all = ["params", "--model", "t5-base", "--all"];
-    let table = printed(Path::new("."), &all);
-    let listed = json(&printed(Path::new("."), &[&all[..], &["--json"]].concat()));
-    let listed = listed.as_array().unwrap();
-    let names: Vec<&str> = listed
-        .iter()
-        .map(|row| row["method"].as_str().unwrap())
-        .collect();
-    assert_eq!(
-        names,
-        ["full", "adapter", "compacter", "compacter++", "lora"]
-    );
-    for name in names {
-        assert!(table.lines().any(|line| line.starts_with(name)), "{table}");
+        let told = printed(folder.path(), &arguments);
+        let events: Vec<Value> = told
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let measured = events.iter().rfind(|event| event["kind"] == "eval");
+        let expected = &measured.unwrap()["metrics"];
+        let run = format!("runs/{name}");
+        let found = json(&printed(
+            folder.path(),
+            &["eval", &run, "--split", "validation", "--json"],
+        ));
+        assert_eq!(&found["metrics"], expected, "{kind}");
     }
-    assert!(table.contains("222,903,552"), "{table}");
 }
 
 #[test]

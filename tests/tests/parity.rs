@@ -22,6 +22,78 @@ const HUB_PLUS: &str =
     "kind = 'compacter++'\nconvention = 'adapterhub'\nn = 4\nreduction_factor = 4";
 const FULL: &str = "kind = 'full'";
 
+/// The other methods: the table, the fixture, and the backbones that there are numbers of.
+const OTHERS: [(&str, &str, &[&str]); 16] = [
+    (
+        "kind = 'pfeiffer'\nreduction_factor = 4",
+        "pfeiffer",
+        &["t5_v1_0", "bert"],
+    ),
+    (
+        "kind = 'pfeiffer'\nreduction_factor = 4\nconvention = 'adapterhub'",
+        "adapterhub_pfeiffer",
+        &["t5_v1_0", "bert"],
+    ),
+    (
+        "kind = 'adapterdrop'\nreduction_factor = 4\ndrop_first = 1",
+        "adapterdrop",
+        &["t5_v1_0", "bert"],
+    ),
+    (
+        "kind = 'low-rank'\nreduction_factor = 4\nrank = 2",
+        "low_rank",
+        &["t5_v1_0", "bert"],
+    ),
+    (
+        "kind = 'phm'\nn = 4\nreduction_factor = 4",
+        "phm",
+        &["t5_v1_0", "bert"],
+    ),
+    (
+        "kind = 'parallel'\nreduction_factor = 4",
+        "parallel",
+        &["t5_v1_0", "bert"],
+    ),
+    (
+        "kind = 'parallel'\nreduction_factor = 4\nconvention = 'adapterhub'",
+        "adapterhub_parallel",
+        &["t5_v1_0"],
+    ),
+    ("kind = 'bitfit'", "bitfit", &["t5_v1_0", "t5_v1_1", "bert"]),
+    ("kind = 'layer-norm'", "layer_norm", &["t5_v1_0", "bert"]),
+    ("kind = 'ia3'", "ia3", &["t5_v1_0", "t5_v1_1", "bert"]),
+    (
+        "kind = 'ia3'\nconvention = 'adapterhub'",
+        "adapterhub_ia3",
+        &["t5_v1_0", "t5_v1_1", "bert"],
+    ),
+    (
+        "kind = 'prompt'\nlength = 3",
+        "prompt",
+        &["t5_v1_0", "bert"],
+    ),
+    (
+        "kind = 'prefix'\nlength = 3\nbottleneck = 5",
+        "prefix",
+        &["t5_v1_0", "bert"],
+    ),
+    (
+        "kind = 'dora'\nrank = 4\nalpha = 8.0",
+        "dora",
+        &["t5_v1_0", "bert"],
+    ),
+    (
+        "kind = 'dora'\nconvention = 'adapterhub'\nrank = 4\nalpha = 4.0",
+        "adapterhub_dora",
+        &["t5_v1_0"],
+    ),
+    (
+        "kind = 'said'\ndimension = 200",
+        "said",
+        &["t5_v1_0", "bert"],
+    ),
+];
+
 fn gradient(model: &Model, trainables: &Trainables, batch: &Batch) -> (f64, Tensor) {
     let pass = Pass::training(0.0, compacter_core::random::Key::new(0));
     let loss = model.loss(batch, &pass).unwrap();
@@ -121,6 +193,15 @@ fn the_other_methods_agree_on_t5_and_bert() {
             (FULL, "full"),
         ] {
             check(&case, toml, file, Kind::Classes);
+        }
+    }
+}
+
+#[test]
+fn every_further_method_agrees() {
+    for (toml, file, backbones) in OTHERS {
+        for name in backbones {
+            check(&Case::read(name), toml, file, Kind::Classes);
         }
     }
 }

@@ -187,8 +187,8 @@ pub(crate) struct Params {
     /// Override a field of the method, such as `n=8`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) overrides: Vec<String>,
-    /// Every method with its defaults
-    #[arg(long, conflicts_with_all = ["method", "overrides"])]
+    /// Every method with its defaults; `--set` is for those that have the field
+    #[arg(long, conflicts_with = "method")]
     pub(crate) all: bool,
     /// Print JSON
     #[arg(long)]

@@ -6,7 +6,7 @@
 //! sequences have. Elementwise work is not counted, nor is work that a trained part below
 //! would not need: where nothing below a branch is trained, the gradient of its input.
 
-use crate::config::{BottleneckConfig, Method, Positions};
+use crate::config::{BottleneckConfig, DoraConfig, Method, Positions};
 use crate::model::ModelShape;
 use crate::peft::count::bottleneck_width;
 
@@ -44,7 +44,7 @@ impl Counter<'_> {
     /// A product with a weight of the backbone, forward and backward.
     fn weight(&self, rows: f64, width: usize, out: usize) -> f64 {
         let passes = match self.method {
-            Method::Full => 3.0,
+            Method::Full | Method::Said(_) => 3.0,
             Method::Head => 1.0,
             _ => 2.0,
         };
@@ -66,7 +66,8 @@ impl Counter<'_> {
 
     /// Low-rank updates: two thin products forward, four backward.
     fn updates(&self, queries: f64, keys: f64) -> f64 {
-        let Method::Lora(config) = self.method else {
+        let (Method::Lora(config) | Method::Dora(DoraConfig { update: config, .. })) = self.method
+        else {
             return 0.0;
         };
         let (width, inner, rank) = (self.shape.d_model, self.shape.inner(), config.rank);
@@ -101,9 +102,10 @@ impl Counter<'_> {
 
     fn bottleneck(&self) -> Option<&BottleneckConfig> {
         match self.method {
-            Method::Adapter { bottleneck, .. } | Method::Compacter { bottleneck, .. } => {
-                Some(bottleneck)
-            }
+            Method::Adapter { bottleneck, .. }
+            | Method::Compacter { bottleneck, .. }
+            | Method::LowRank { bottleneck, .. }
+            | Method::Parallel { bottleneck, .. } => Some(bottleneck),
             _ => None,
         }
     }
@@ -113,8 +115,14 @@ impl Counter<'_> {
         let (width, inner) = (self.shape.d_model, self.shape.inner());
         let inward = 3.0 * product(rows, width, inner);
         match self.method {
-            Method::Full | Method::Head => 0.0,
-            Method::Lora(_) => inward,
+            // What is trained stands at the lowest branch's input, or below.
+            Method::Full
+            | Method::Head
+            | Method::BitFit
+            | Method::LayerNorm
+            | Method::Prompt(_)
+            | Method::Said(_) => 0.0,
+            Method::Lora(_) | Method::Dora(_) | Method::Ia3 { .. } | Method::Prefix(_) => inward,
             _ if self
                 .bottleneck()
                 .is_some_and(|config| config.train_layer_norms) =>

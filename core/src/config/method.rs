@@ -6,10 +6,15 @@
 mod check;
 mod kind;
 mod preset;
+mod resolved;
 #[cfg(test)]
 mod tests;
 
 pub use kind::MethodKind;
+pub use resolved::{
+    BottleneckConfig, DoraConfig, LoraConfig, Method, PhmConfig, PrefixConfig, PromptConfig,
+    SaidConfig,
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -26,7 +31,8 @@ pub struct MethodConfig {
     pub convention: Convention,
     /// Hypercomplex division `n`: slow weights are `n` matrices of `n × n`.
     pub n: Option<usize>,
-    /// Rank: of the fast weights (Compacter) or of the update (`LoRA`).
+    /// Rank: of the fast weights (Compacter), of both projections (low-rank adapters) or of
+    /// the update (`LoRA`, `DoRA`).
     pub rank: Option<usize>,
     /// Bottleneck width is the model's width divided by this, rounded down.
     pub reduction_factor: Option<usize>,
@@ -52,12 +58,26 @@ pub struct MethodConfig {
     pub train_layer_norms: Option<bool>,
     /// Blocks without adapters, counted from 0, the encoder's first.
     pub leave_out: Option<Vec<usize>>,
-    /// `LoRA`'s numerator: the update is scaled by `alpha / rank`.
+    /// `AdapterDrop`: how many blocks of each stack, from the lowest, have no adapters.
+    pub drop_first: Option<usize>,
+    /// Factor of a parallel adapter's output.
+    pub scale: Option<f64>,
+    /// Numerator of `LoRA` and `DoRA`: the update is scaled by `alpha / rank`.
     pub alpha: Option<f64>,
-    /// `LoRA`'s projections, of `q`, `k`, `v`, `o`.
+    /// Projections that `LoRA` and `DoRA` update, of `q`, `k`, `v`, `o`.
     pub targets: Option<Vec<String>>,
-    /// Dropout on `LoRA`'s input.
+    /// Dropout on the input of the update of `LoRA` and `DoRA`.
     pub dropout: Option<f64>,
+    /// Rows that prompt or prefix tuning puts before every sequence.
+    pub length: Option<usize>,
+    /// What the rows of a prompt start from.
+    pub prompt_init: Option<PromptInit>,
+    /// Prefix tuning: width of the network that makes the rows; 0 trains the rows themselves.
+    pub bottleneck: Option<usize>,
+    /// Intrinsic SAID: number of trained values.
+    pub dimension: Option<usize>,
+    /// Whether gradients are exact, or those of the method's released code.
+    pub gradient: Option<GradientForm>,
 }
 
 /// Whose defaults a preset takes.
@@ -85,14 +105,15 @@ pub enum NonLinearity {
     Swish,
 }
 
-/// Where in a sub-layer an adapter acts.
+/// Where in a sub-layer a method acts, where its paper and `AdapterHub` differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Placement {
-    /// On the raw sub-layer output, before dropout, residual and norm.
+    /// Adapters: on the raw sub-layer output, before dropout, residual and norm. Parallel
+    /// adapters: on the sub-layer's input. (IA)³: after the feed-forward's non-linearity.
     Paper,
-    /// After dropout; with feed-forward-only adapters on the sum with the residual
-    /// (T5) or on its norm (BERT).
+    /// Adapters: after dropout; at one position only, on the sum with the residual (T5) or on
+    /// its norm (BERT). Parallel adapters: on the residual. (IA)³: before the non-linearity.
     Adapterhub,
 }
 
@@ -152,78 +173,25 @@ pub enum SlowInit {
     Uniform,
 }
 
-/// A method with every field decided.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub enum Method {
-    /// Every weight is trained.
-    Full,
-    /// Only the task head is trained.
-    Head,
-    /// Adapters with dense projections.
-    Adapter {
-        /// The bottleneck and where it stands.
-        bottleneck: BottleneckConfig,
-        /// Standard deviation that the projections' weights start with.
-        init_std: f64,
-    },
-    /// Adapters with hypercomplex projections: Compacter and Compacter++.
-    Compacter {
-        /// The bottleneck and where it stands.
-        bottleneck: BottleneckConfig,
-        /// The projections.
-        phm: PhmConfig,
-    },
-    /// Low-rank updates.
-    Lora(LoraConfig),
+/// What the rows of a prompt start from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PromptInit {
+    /// Uniform in ±0.5.
+    Uniform,
+    /// Normal with standard deviation 1.
+    Normal,
+    /// The first rows of the token embedding.
+    Vocab,
 }
 
-/// A bottleneck adapter's shape and place.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct BottleneckConfig {
-    /// Bottleneck width is `⌊width / reduction_factor⌋`.
-    pub reduction_factor: usize,
-    /// Non-linearity between the projections.
-    pub non_linearity: NonLinearity,
-    /// Where in a sub-layer the adapter acts.
-    pub placement: Placement,
-    /// After which sub-layers adapters stand.
-    pub positions: Positions,
-    /// Whether the backbone's layer norms are trained too.
-    pub train_layer_norms: bool,
-    /// Blocks without adapters, counted from 0, the encoder's first.
-    pub leave_out: Vec<usize>,
-}
-
-/// Hypercomplex projections.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct PhmConfig {
-    /// Number of Kronecker terms, and width of the slow matrices.
-    pub n: usize,
-    /// Rank of factored fast weights.
-    pub rank: usize,
-    /// Who owns the slow weights.
-    pub slow: SlowWeights,
-    /// Whether the slow weights are trained.
-    pub learn_slow: bool,
-    /// How fast weights are held.
-    pub fast: FastWeights,
-    /// Distribution that fast weights start from.
-    pub fast_init: FastInit,
-    /// Distribution that slow weights start from.
-    pub slow_init: SlowInit,
-    /// Standard deviation of the normal distributions.
-    pub init_range: f64,
-}
-
-/// Low-rank updates of attention projections.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct LoraConfig {
-    /// Rank of the update.
-    pub rank: usize,
-    /// The update is scaled by `alpha / rank`.
-    pub alpha: f64,
-    /// Projections that are updated, of `q`, `k`, `v`, `o`.
-    pub targets: Vec<String>,
-    /// Dropout on the update's input.
-    pub dropout: f64,
+/// Which gradient is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum GradientForm {
+    /// That of the loss.
+    Exact,
+    /// That of the method's released code: `DoRA` takes norms for constants, and SAID
+    /// divides what reaches its vector from a weight by the padded size of the weight.
+    Released,
 }

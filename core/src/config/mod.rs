@@ -36,8 +36,9 @@ mod value;
 pub use diff::Effect;
 pub use eval::EvalConfig;
 pub use method::{
-    BottleneckConfig, Convention, FastInit, FastWeights, LoraConfig, Method, MethodConfig,
-    MethodKind, NonLinearity, PhmConfig, Placement, Positions, SlowInit, SlowWeights,
+    BottleneckConfig, Convention, DoraConfig, FastInit, FastWeights, GradientForm, LoraConfig,
+    Method, MethodConfig, MethodKind, NonLinearity, PhmConfig, Placement, Positions, PrefixConfig,
+    PromptConfig, PromptInit, SaidConfig, SlowInit, SlowWeights,
 };
 pub use model::{Dtype, ModelConfig, Pooling};
 pub use output::{OutputConfig, WatchConfig};

@@ -31,7 +31,9 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use crate::config::{EvalConfig, MethodConfig, OutputConfig, TrainConfig, WatchConfig, schema};
+    use crate::config::{
+        EvalConfig, MethodConfig, MethodKind, OutputConfig, TrainConfig, WatchConfig, schema,
+    };
 
     fn parse(text: &str) -> RunConfig {
         RunConfig::parse(Path::new("run.toml"), text, &[]).unwrap()
@@ -103,6 +105,11 @@ mod tests {
         assert_eq!(shown, known);
     }
 
+    fn has(kind: MethodKind, key: &str) -> bool {
+        let chooses = ["kind", "convention"].contains(&key);
+        chooses || kind.settings().contains(&key)
+    }
+
     #[test]
     fn what_is_commented_out_can_be_put_in_force() {
         for (table, line) in settings() {
@@ -127,11 +134,10 @@ mod tests {
                 s if s.starts_with("task.max_target_length") => {
                     sets.push("task.kind=text-to-text".to_owned());
                 }
-                s if ["alpha", "targets", "dropout"]
-                    .iter()
-                    .any(|key| s.starts_with(&format!("method.{key}="))) =>
-                {
-                    sets.push("method.kind=lora".to_owned());
+                _ if table == "method" && !has(MethodKind::Compacter, key) => {
+                    let mut kinds = MethodKind::ALL.into_iter();
+                    let kind = kinds.find(|kind| has(*kind, key)).unwrap();
+                    sets.push(format!("method.kind={kind}"));
                     text = text.replace("\nreduction_factor", "\n# reduction_factor");
                 }
                 _ => {}

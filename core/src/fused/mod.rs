@@ -166,8 +166,9 @@ impl<T: Real> Engine<T> {
                 decoder,
                 head,
                 scale,
+                shift,
             } => Planned::T5(T5Step::plan(
-                (shared, head, scale),
+                (shared, (head, shift), scale),
                 (&encoder, &decoder),
                 planner,
             )?),

@@ -1,5 +1,6 @@
 //! The norms of both families.
 
+use super::elementwise::{add_row_sums, add_to_rows};
 use super::param::{Gradient, Param};
 use super::{Context, Planner};
 use crate::model;
@@ -11,30 +12,39 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub(super) struct Norm {
     weight: Param,
-    bias: Option<Param>, // None: the root-mean-square form
+    bias: Option<Param>,  // None: the root-mean-square form
+    shift: Option<Param>, // added by a module
     epsilon: f64,
 }
 
 impl Norm {
     pub(super) fn plan(norm: &model::Norm, planner: Planner<'_>) -> Result<Self> {
-        if norm.module.get().is_some() {
-            return Err(Error::method(format!(
-                "{} holds a module, which the hand-written step does not know",
-                norm.path
-            )));
-        }
+        let shift = match norm.module.get() {
+            None => None,
+            Some(module) => {
+                let shift = module.as_shift().ok_or_else(|| {
+                    Error::method(format!(
+                        "{} holds a module, which the hand-written step does not know",
+                        norm.path
+                    ))
+                })?;
+                Some(Param::tensor(shift, planner)?)
+            }
+        };
         let bias = norm.bias.as_ref();
         Ok(Self {
             weight: Param::of(&norm.weight, &norm.path, planner)?,
             bias: bias
                 .map(|bias| Param::of(bias, &norm.path, planner))
                 .transpose()?,
+            shift,
             epsilon: norm.epsilon,
         })
     }
 
     pub(super) fn is_trained(&self) -> bool {
-        self.weight.is_trained() || self.bias.as_ref().is_some_and(Param::is_trained)
+        let added = self.bias.iter().chain(&self.shift);
+        self.weight.is_trained() || added.into_iter().any(Param::is_trained)
     }
 
     fn form(&self) -> Form {
@@ -57,6 +67,10 @@ impl Norm {
         let bias = bias.transpose()?;
         let epsilon = T::from_f64(self.epsilon);
         self.form().forward(x, &weight, bias.as_deref(), epsilon, y);
+        if let Some(shift) = &self.shift {
+            let shift = shift.read(context.values)?;
+            add_to_rows(y, shift.len(), &shift);
+        }
         Ok(())
     }
 
@@ -74,6 +88,9 @@ impl Norm {
         gradient.add(&self.weight, &dw);
         if let Some(bias) = &self.bias {
             gradient.add(bias, &db);
+        }
+        if let Some(sum) = self.shift.as_ref().and_then(|shift| gradient.of(shift)) {
+            add_row_sums(dy, sum.len(), sum);
         }
         Ok(())
     }

@@ -10,6 +10,8 @@
 //! dA[i,a,j] = Σ B[i,p,q] dW[(j,q),(a,p)] over p, q
 //! ```
 
+use candle_core::Tensor;
+
 use super::buffers::Buffer;
 use super::param::{Gradient, Param, Slice};
 use super::{Context, Planner};
@@ -69,11 +71,20 @@ struct Blocks {
 
 impl Projection {
     pub(super) fn plan(form: &ProjectionForm<'_>, planner: Planner<'_>) -> Result<Self> {
-        let param = |tensor| Param::tensor(tensor, planner);
+        let param = |tensor: &Tensor| Param::tensor(tensor, planner);
         let (weight, width, out) = match form.weight {
             WeightForm::Dense(weight) => {
                 let (out, width) = weight.dims2()?;
                 (Weight::Dense(param(weight)?), width, out)
+            }
+            WeightForm::LowRank { left, right } => {
+                let ((width, rank), (_, out)) = (left.dims2()?, right.dims2()?);
+                // One term whose slow weight is the number 1.
+                let one = Tensor::ones((1, 1, 1), left.dtype(), left.device())?;
+                let slow = param(&one)?;
+                let (left, right) = (param(left)?, param(right)?);
+                let fast = Fast::Factored { left, right, rank };
+                (Weight::Kronecker { slow, fast, n: 1 }, width, out)
             }
             WeightForm::Kronecker { slow, fast } => {
                 let (n, p, q) = fast.dims3()?;

@@ -3,9 +3,11 @@
 //! Logits are made for some rows at a time, turned into their own gradient where they
 //! stand, and multiplied back at once, so only one copy of a part of them ever exists.
 
+use candle_core::Tensor;
+
 use super::attention::Rows;
 use super::buffers::Buffer;
-use super::elementwise::scatter;
+use super::elementwise::{add_row_sums, add_to_rows, scatter};
 use super::linear::{Linear, Part};
 use super::matrix::WeightMatrix;
 use super::param::{Gradient, Param};
@@ -23,6 +25,9 @@ use crate::ops::cross_entropy;
 /// Logits that are made at a time.
 const LOGITS: usize = 1 << 22;
 
+/// The output layer, `None` where it is the embedding, and what is added to its logits.
+type Output<'a> = (Option<&'a model::Linear>, Option<&'a Tensor>);
+
 /// A T5 with what is installed in it.
 #[derive(Debug)]
 pub(super) struct T5Step {
@@ -30,6 +35,7 @@ pub(super) struct T5Step {
     vocab: usize,
     width: usize,
     head: Vocabulary,
+    shift: Option<Param>, // [vocab], added to the logits
     encoder: Stack,
     decoder: Stack,
 }
@@ -44,7 +50,7 @@ enum Vocabulary {
 
 impl T5Step {
     pub(super) fn plan(
-        (shared, head, scale): (&Weight, Option<&model::Linear>, f64),
+        (shared, (head, shift), scale): (&Weight, Output<'_>, f64),
         (encoder, decoder): (&StackOutline<'_>, &StackOutline<'_>),
         planner: Planner<'_>,
     ) -> Result<Self> {
@@ -58,6 +64,9 @@ impl T5Step {
             vocab,
             width,
             head,
+            shift: shift
+                .map(|shift| Param::tensor(shift, planner))
+                .transpose()?,
             encoder: Stack::plan(encoder, planner)?,
             decoder: Stack::plan(decoder, planner)?,
         })
@@ -154,6 +163,19 @@ impl T5Step {
         }
     }
 
+    fn shift<T: Real>(&self, logits: &mut [T], context: &Context<'_, T>) -> Result<()> {
+        if let Some(shift) = &self.shift {
+            add_to_rows(logits, self.vocab, &shift.read(context.values)?);
+        }
+        Ok(())
+    }
+
+    fn shift_gradient<T: Real>(&self, dlogits: &[T], gradient: &mut Gradient<'_, T>) {
+        if let Some(sum) = self.shift.as_ref().and_then(|shift| gradient.of(shift)) {
+            add_row_sums(dlogits, self.vocab, sum);
+        }
+    }
+
     /// The mean loss of target tokens, and the gradient of the hidden states.
     fn loss<'s, T: Real>(
         &self,
@@ -183,7 +205,9 @@ impl T5Step {
                 Vocabulary::Tied(table, scale) => (table, T::from_f64(*scale)),
                 Vocabulary::Own(head) => {
                     head.forward(hidden, (logits, whole), context)?;
+                    self.shift(logits, context)?;
                     sum += cross_entropy::into_gradient(logits, classes, share);
+                    self.shift_gradient(logits, gradient);
                     let target = Some((dhidden, Write::Replace));
                     head.backward(Some(hidden), (logits, whole), target, context, gradient)?;
                     continue;
@@ -192,7 +216,9 @@ impl T5Step {
             let hidden = Matrix::new(hidden, (count, width), width);
             let mut target = MatrixMut::new(logits, (count, vocab), vocab);
             table.forward((scale, hidden), &mut target, context)?;
+            self.shift(logits, context)?;
             sum += cross_entropy::into_gradient(logits, classes, share);
+            self.shift_gradient(logits, gradient);
             let dlogits = Matrix::new(logits, (count, vocab), vocab);
             if let Some(sum) = gradient.of(&self.shared) {
                 let mut sum = MatrixMut::new(sum, (vocab, width), width);

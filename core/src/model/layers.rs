@@ -49,13 +49,28 @@ impl Linear {
     /// # Errors
     /// Fails where the tensor library does.
     pub fn plain(&self, x: &Tensor) -> Result<Tensor> {
-        let y = match &self.weight {
-            Weight::Frozen(weight) => frozen_linear(x, weight)?,
-            other => linear(x, &other.tensor()?)?,
-        };
+        self.shift(&self.product(x)?)
+    }
+
+    /// `x Wᵀ` of `x: [tokens, in]`: the map without its bias.
+    ///
+    /// # Errors
+    /// Fails where the tensor library does.
+    pub fn product(&self, x: &Tensor) -> Result<Tensor> {
+        match &self.weight {
+            Weight::Frozen(weight) => frozen_linear(x, weight),
+            other => linear(x, &other.tensor()?),
+        }
+    }
+
+    /// Adds the bias, where there is one, to `y: [tokens, out]`.
+    ///
+    /// # Errors
+    /// Fails where the tensor library does.
+    pub fn shift(&self, y: &Tensor) -> Result<Tensor> {
         match &self.bias {
             Some(bias) => Ok(y.broadcast_add(&cast(&bias.tensor()?, y.dtype())?)?),
-            None => Ok(y),
+            None => Ok(y.clone()),
         }
     }
 

@@ -9,6 +9,8 @@
 //! norm after    h ─▶ inner ─▶ junction with h ─▶ norm ─▶          BERT
 //! ```
 
+use candle_core::Tensor;
+
 use super::attention::MultiHead;
 use super::layers::Junction;
 use super::site::Slot;
@@ -32,6 +34,8 @@ pub enum Outline<'a> {
         head: Option<&'a Linear>,
         /// Factor of the hidden states before a tied output layer.
         scale: f64,
+        /// What is added to the logits, `[vocab]`.
+        shift: Option<&'a Tensor>,
     },
     /// BERT.
     Encoder {

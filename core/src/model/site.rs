@@ -5,7 +5,7 @@
 //! | [`SubLayerModule`] | an attention or feed-forward sub-layer | its input, raw output, residual, dropout and, in BERT, norm | adapters, Compacter, parallel adapters |
 //! | [`LinearModule`] | a linear map | the map with weight and bias | `LoRA`, `DoRA`, `BitFit` |
 //! | [`KeyValueModule`] | an attention | rows to put before keys and values | prefix tuning |
-//! | [`HiddenModule`] | keys, values, the feed-forward's intermediate | the activations | (IA)³ |
+//! | [`HiddenModule`] | keys, values, the feed-forward's intermediate, T5's logits | the activations | (IA)³, the bias of an output layer |
 //! | [`EmbeddingModule`] | a stack's input | rows to put before each sequence | prompt tuning |
 //! | [`NormModule`] | a layer norm | its output | biases of T5's norms |
 //! | [`Weight`](super::Weight) | any weight | the pretrained tensor | full tuning, layer norms, intrinsic SAID |
@@ -106,6 +106,13 @@ pub struct ProjectionForm<'a> {
 pub enum WeightForm<'a> {
     /// `W: [out, in]`
     Dense(&'a Tensor),
+    /// `S T: [in, out]`
+    LowRank {
+        /// `S: [in, r]`
+        left: &'a Tensor,
+        /// `T: [r, out]`
+        right: &'a Tensor,
+    },
     /// `Σᵢ Aᵢ ⊗ Bᵢ: [in, out]` with `A: [n, n, n]` and `B: [n, in/n, out/n]`.
     Kronecker {
         /// `A`
@@ -136,6 +143,16 @@ pub trait LinearModule: Send + Sync {
     /// compute it.
     fn as_low_rank(&self) -> Option<LowRankForm<'_>> {
         None
+    }
+
+    /// Weight and bias with which the plain map computes what the module does without
+    /// dropout, if there are such.
+    ///
+    /// # Errors
+    /// Fails where the tensor library does.
+    fn merged(&self, linear: &Linear) -> Result<Option<(Tensor, Option<Tensor>)>> {
+        let _ = linear;
+        Ok(None)
     }
 }
 
@@ -168,6 +185,18 @@ pub trait HiddenModule: Send + Sync {
     /// # Errors
     /// Fails where the tensor library does.
     fn forward(&self, hidden: &Tensor) -> Result<Tensor>;
+
+    /// The factors `[width]`, if that is all the module is: then they can be merged into
+    /// the weights beside it.
+    fn as_scale(&self) -> Option<&Tensor> {
+        None
+    }
+
+    /// The bias `[width]` that is added, if that is all the module does: then the
+    /// hand-written step can compute it where it stands on logits.
+    fn as_shift(&self) -> Option<&Tensor> {
+        None
+    }
 }
 
 /// Puts embedded rows before every input sequence.
@@ -186,6 +215,12 @@ pub trait NormModule: Send + Sync {
     /// # Errors
     /// Fails where the tensor library does.
     fn forward(&self, normed: &Tensor) -> Result<Tensor>;
+
+    /// The bias `[d_model]` that is added, if that is all the module does: then the
+    /// hand-written step can compute it.
+    fn as_shift(&self) -> Option<&Tensor> {
+        None
+    }
 }
 
 /// A place for at most one module.
@@ -196,6 +231,11 @@ impl<M: ?Sized> Slot<M> {
     #[must_use]
     pub fn get(&self) -> Option<&M> {
         self.0.as_deref()
+    }
+
+    /// Takes the module out, which leaves the place free.
+    pub fn take(&mut self) -> Option<Box<M>> {
+        self.0.take()
     }
 
     /// Installs a module.
@@ -272,6 +312,8 @@ pub enum Activations {
     Values,
     /// The feed-forward's intermediate, after its non-linearity.
     Intermediate,
+    /// What T5's output layer gives, `[tokens, vocab]`.
+    Logits,
 }
 
 /// A site: where it is, by the names that checkpoints use.
@@ -312,7 +354,7 @@ pub trait Backbone {
     /// Passes on the visitor's first error.
     fn visit_sites(&mut self, visit: &mut SiteVisitor<'_>) -> Result<()>;
 
-    /// Shows every weight to `visit`, by its name in checkpoints.
+    /// Shows every weight to `visit`, by its name in checkpoints, the token embedding first.
     ///
     /// # Errors
     /// Passes on the visitor's first error.

@@ -13,6 +13,7 @@ pub(crate) mod cpu;
 pub mod cross_entropy;
 pub(crate) mod cuda;
 pub mod dropout;
+pub mod fastfood;
 pub mod index;
 pub mod linear;
 pub mod norm;

@@ -14,7 +14,7 @@
 
 use candle_core::Tensor;
 
-use super::count::bottleneck_width;
+use super::count::{adapted_blocks, bottleneck_width};
 use super::init::Distribution;
 use super::trainables::Builder;
 use super::{group, unfreeze};
@@ -57,7 +57,7 @@ pub trait AdapterProjection: Send + Sync {
 }
 
 /// A dense projection `x Wᵀ + b`.
-struct Dense {
+pub(super) struct Dense {
     weight: Tensor, // [out, in]
     bias: Tensor,   // [out]
 }
@@ -77,6 +77,33 @@ impl AdapterProjection for Dense {
             bias: &self.bias,
         })
     }
+}
+
+impl Dense {
+    /// A projection whose weight starts from a distribution, and whose bias from 0.
+    pub(super) fn add(
+        builder: &mut Builder,
+        Mapping { path, width, out }: &Mapping,
+        from: Distribution,
+    ) -> Result<Self> {
+        let weight = builder.add(
+            format!("{path}.weight"),
+            group::ADAPTER,
+            &[*out, *width],
+            from,
+        )?;
+        let bias = add_bias_of(builder, path, *out)?;
+        Ok(Self { weight, bias })
+    }
+}
+
+/// Adds the bias of an adapter's projection, `[out]`, which starts from 0.
+///
+/// # Errors
+/// Fails where the tensor library does.
+pub(super) fn add_bias_of(builder: &mut Builder, path: &str, out: usize) -> Result<Tensor> {
+    let name = format!("{path}.bias");
+    builder.add(name, group::BIAS, &[out], Distribution::Zero)
 }
 
 /// Adds `bias: [out]` to rows `[tokens, out]`, in the rows' number format.
@@ -188,26 +215,43 @@ pub fn install_with<P: AdapterProjection + 'static>(
     config: &BottleneckConfig,
     model: &mut Model,
     builder: &mut Builder,
+    project: impl FnMut(&mut Builder, Mapping) -> Result<P>,
+) -> Result<()> {
+    let reads = reads(config);
+    let module =
+        |bottleneck| -> Box<dyn SubLayerModule> { Box::new(Adapter { bottleneck, reads }) };
+    place(config, (model, builder), project, module)
+}
+
+/// [`install_with`], with the module that `module` makes of each bottleneck.
+///
+/// # Errors
+/// As [`install_with`].
+pub(super) fn place<P: AdapterProjection>(
+    config: &BottleneckConfig,
+    (model, builder): (&mut Model, &mut Builder),
     mut project: impl FnMut(&mut Builder, Mapping) -> Result<P>,
+    module: impl Fn(Bottleneck<P>) -> Box<dyn SubLayerModule>,
 ) -> Result<()> {
     let width = model.shape.d_model;
-    let bottleneck = bottleneck_width(config, width)?;
+    let narrow = bottleneck_width(config, width)?;
+    let blocks = adapted_blocks(config, &model.shape)?;
     model.visit_sites(&mut |site, slot| {
         let SiteSlot::SubLayer(slot) = slot else {
             return Ok(());
         };
-        if !wants(config, site) {
+        if !(has_adapter(config, site) && blocks.contains(&site.block)) {
             return Ok(());
         }
         let path = format!("{}.adapter", site.path);
         let down = Mapping {
             path: format!("{path}.down"),
             width,
-            out: bottleneck,
+            out: narrow,
         };
         let up = Mapping {
             path: format!("{path}.up"),
-            width: bottleneck,
+            width: narrow,
             out: width,
         };
         let bottleneck = Bottleneck {
@@ -215,8 +259,7 @@ pub fn install_with<P: AdapterProjection + 'static>(
             up: project(builder, up)?,
             non_linearity: config.non_linearity,
         };
-        let reads = reads(config);
-        slot.install(Box::new(Adapter { bottleneck, reads }), site)
+        slot.install(module(bottleneck), site)
     })?;
     if config.train_layer_norms {
         unfreeze::layer_norms(model, builder)?;
@@ -234,31 +277,18 @@ pub fn install(
     model: &mut Model,
     builder: &mut Builder,
 ) -> Result<()> {
-    install_with(
-        config,
-        model,
-        builder,
-        |builder, Mapping { path, width, out }| {
-            let (name, from) = (format!("{path}.weight"), Distribution::Normal(init_std));
-            let weight = builder.add(name, group::ADAPTER, &[out, width], from)?;
-            let bias = builder.add(
-                format!("{path}.bias"),
-                group::BIAS,
-                &[out],
-                Distribution::Zero,
-            )?;
-            Ok(Dense { weight, bias })
-        },
-    )
+    install_with(config, model, builder, |builder, mapping| {
+        Dense::add(builder, &mapping, Distribution::Normal(init_std))
+    })
 }
 
-fn wants(config: &BottleneckConfig, site: &Site<'_>) -> bool {
-    let position = match site.branch {
+/// Whether the configuration puts adapters after such sub-layers.
+fn has_adapter(config: &BottleneckConfig, site: &Site<'_>) -> bool {
+    match site.branch {
         Branch::SelfAttention => config.positions != Positions::FeedForward,
         Branch::FeedForward => config.positions != Positions::SelfAttention,
         Branch::CrossAttention => false,
-    };
-    position && !config.leave_out.contains(&site.block)
+    }
 }
 
 fn reads(config: &BottleneckConfig) -> Reads {

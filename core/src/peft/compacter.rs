@@ -1,4 +1,4 @@
-//! Compacter: adapters whose weights are sums of Kronecker products.
+//! Compacter and the PHM-Adapter: adapters whose weights are sums of Kronecker products.
 //!
 //! ```text
 //! H = Σᵢ Aᵢ ⊗ Bᵢ,   Bᵢ = sᵢ tᵢ          arXiv:2106.04647, PHM and LPHM layers
@@ -11,14 +11,17 @@
 //! | `Bᵢ` (PHM) | `….fast` | `[n, in/n, out/n]` | a projection |
 //! | `b` | `….bias` | `[out]` | a projection |
 //!
-//! The slow weights are one tensor for all layers, both positions, encoder and decoder,
+//! The PHM-Adapter (section 3.1 there) is the form in which nothing is shared and nothing
+//! factored: slow weights for each projection, fast weights whole.
+//!
+//! Compacter's slow weights are one tensor for all layers, both positions, encoder and decoder,
 //! and for down and up projections alike. They start near 0, so that an adapter starts as
 //! the identity. See [`crate::ops::phm`] for the product and [`super::adapter`] for where
 //! adapters stand.
 
 use candle_core::Tensor;
 
-use super::adapter::{AdapterProjection, Mapping, install_with};
+use super::adapter::{AdapterProjection, Mapping, add_bias_of, install_with};
 use super::group;
 use super::init::Distribution;
 use super::trainables::Builder;
@@ -111,12 +114,7 @@ pub fn install(
             None => slow_weights(phm, format!("{path}.slow"), builder)?,
         };
         let fast = fast_weights(phm, &path, (width / phm.n, out / phm.n), builder)?;
-        let bias = builder.add(
-            format!("{path}.bias"),
-            group::BIAS,
-            &[out],
-            Distribution::Zero,
-        )?;
+        let bias = add_bias_of(builder, &path, out)?;
         Ok(Hypercomplex { slow, fast, bias })
     })
 }

@@ -5,12 +5,19 @@
 //!
 //! | group            | count                                         | trained by            |
 //! |------------------|-----------------------------------------------|-----------------------|
-//! | projections      | `a · 2 · k · d`                               | adapter               |
-//! | fast weights     | `a · 2 · r · (k + d)`, dense `a · 2 · k·d/n`  | compacter             |
-//! | slow weights     | shared `n³`, own `a · 2 · n³`                 | compacter             |
-//! | biases           | `a · (k + d)`                                 | adapter, compacter    |
-//! | layer norms      | `norms · k`, with biases `norms · 2 · k`      | adapter, compacter    |
-//! | low-rank updates | `attentions · targets · r · (k + h·e)`        | lora                  |
+//! | projections      | `a · 2 · k · d`                               | dense adapters        |
+//! | low-rank factors | `a · 2 · r · (k + d)`                         | low-rank              |
+//! | fast weights     | `a · 2 · r · (k + d)`, dense `a · 2 · k·d/n`  | compacter, phm        |
+//! | slow weights     | shared `n³`, own `a · 2 · n³`                 | compacter, phm        |
+//! | biases           | `a · (k + d)`; of T5's maps, norms and logits | adapters; bitfit      |
+//! | model's biases   | of an encoder's maps and norms                | bitfit                |
+//! | layer norms      | `norms · k`, with biases `norms · 2 · k`      | adapters, layer-norm  |
+//! | low-rank updates | `attentions · targets · r · (k + h·e)`        | lora, dora            |
+//! | magnitudes       | `attentions · outputs of targets`             | dora                  |
+//! | scales           | `attentions · 2 · h·e + blocks · d_ff`        | ia3                   |
+//! | prompt           | `rows · k`                                    | prompt, prompt-vocab  |
+//! | prefixes         | rows, and the maps that make keys and values  | prefix                |
+//! | intrinsic vector | `dimension`                                   | said                  |
 //! | the whole model  | [`ModelShape::total_parameters`]              | full                  |
 //!
 //! The paper's tables count biases and layer norms (Compacter, arXiv:2106.04647, with
@@ -19,10 +26,11 @@
 mod bottleneck;
 mod formula;
 mod plain;
+mod sites;
 
 use serde::Serialize;
 
-use crate::config::{LoraConfig, Method};
+use crate::config::Method;
 use crate::event::Group;
 use crate::model::{Family, ModelShape};
 use crate::peft::group;
@@ -57,9 +65,19 @@ pub fn count(method: &Method, shape: &ModelShape) -> Result<Count> {
             needs_a_head(shape)?;
             Vec::new()
         }
-        Method::Adapter { bottleneck, .. } => bottleneck::dense(bottleneck, shape)?,
+        Method::Adapter { bottleneck, .. } | Method::Parallel { bottleneck, .. } => {
+            bottleneck::dense(bottleneck, shape)?
+        }
+        Method::LowRank { bottleneck, rank } => bottleneck::low_rank(bottleneck, *rank, shape)?,
         Method::Compacter { bottleneck, phm } => bottleneck::hypercomplex(bottleneck, phm, shape)?,
-        Method::Lora(lora) => vec![low_rank(lora, shape)?],
+        Method::Lora(update) => vec![sites::low_rank(update, shape)?],
+        Method::Dora(dora) => sites::directions(&dora.update, shape)?,
+        Method::BitFit => vec![sites::biases(shape)?],
+        Method::LayerNorm => vec![bottleneck::norms(shape)?],
+        Method::Ia3 { .. } => vec![sites::scales(shape)?],
+        Method::Prompt(prompt) => vec![sites::prompt(prompt, shape)?],
+        Method::Prefix(prefix) => vec![sites::prefixes(prefix, shape)?],
+        Method::Said(said) => vec![sites::subspace(said, shape)?],
     };
     let trainable = groups
         .iter()
@@ -95,29 +113,6 @@ fn needs_a_head(shape: &ModelShape) -> Result<()> {
             "T5 writes its answers and has no task head to train; choose another method.kind",
         )),
     }
-}
-
-/// `A: [r, in]` and `B: [out, r]` for each projection: `in + out = k + h·e` for all four.
-fn low_rank(lora: &LoraConfig, shape: &ModelShape) -> Result<Group> {
-    if lora.rank == 0 {
-        return Err(Error::method("rank cannot be 0"));
-    }
-    if lora.targets.is_empty() {
-        return Err(Error::method("targets is empty; name some of q, k, v, o"));
-    }
-    for (at, target) in lora.targets.iter().enumerate() {
-        if !["q", "k", "v", "o"].contains(&target.as_str()) {
-            let message = format!("targets holds `{target}`; those there are: q, k, v, o");
-            return Err(Error::method(message));
-        }
-        if lora.targets[..at].contains(target) {
-            return Err(Error::method(format!("targets holds `{target}` twice")));
-        }
-    }
-    // A decoder's block attends twice: to itself and to the encoder.
-    let attentions = n(shape.encoder_layers + 2 * shape.decoder_layers);
-    let updates = attentions * n(lora.targets.len());
-    (updates * n(lora.rank) * (n(shape.d_model) + n(shape.inner()))).group(group::LORA)
 }
 
 #[cfg(test)]

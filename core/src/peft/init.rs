@@ -36,6 +36,13 @@ impl Distribution {
         Self::Normal((2.0 / (rows + columns) as f64).sqrt())
     }
 
+    /// Kaiming's uniform distribution with a = √5, as PyTorch's linear layers start: bound
+    /// `1/√width` for a map of so many inputs.
+    #[must_use]
+    pub fn kaiming_uniform(width: usize) -> Self {
+        Self::Uniform((width as f64).powf(-0.5))
+    }
+
     /// A tensor of independent values, a function of `key` alone.
     ///
     /// # Errors

@@ -19,8 +19,8 @@ use super::init::Distribution;
 use super::trainables::Builder;
 use crate::config::LoraConfig;
 use crate::model::site::{Backbone, LinearModule, LowRankForm, Projection, SiteSlot};
-use crate::model::{Linear, Model, Pass};
-use crate::ops::linear::linear;
+use crate::model::{Linear, Model, Pass, Weight};
+use crate::ops::linear::{cast, linear};
 use crate::{Error, Result};
 
 struct Lora {
@@ -46,6 +46,14 @@ impl LinearModule for Lora {
             dropout: (self.dropout, &self.site),
         })
     }
+
+    fn merged(&self, linear: &Linear) -> Result<Option<(Tensor, Option<Tensor>)>> {
+        let weight = linear.weight.tensor()?;
+        let update = (self.b.matmul(&self.a)? * self.scale)?;
+        let merged = (cast(&weight, update.dtype())? + update)?;
+        let bias = linear.bias.as_ref().map(Weight::tensor).transpose()?;
+        Ok(Some((cast(&merged, weight.dtype())?, bias)))
+    }
 }
 
 /// Installs low-rank updates.
@@ -53,11 +61,7 @@ impl LinearModule for Lora {
 /// # Errors
 /// Fails if a target is none of `q`, `k`, `v`, `o`.
 pub fn install(config: &LoraConfig, model: &mut Model, builder: &mut Builder) -> Result<()> {
-    let targets = config
-        .targets
-        .iter()
-        .map(|name| target(name))
-        .collect::<Result<Vec<_>>>()?;
+    let targets = targets(&config.targets)?;
     let scale = config.alpha / config.rank as f64;
     model.visit_sites(&mut |site, slot| {
         let SiteSlot::Linear(role, map) = slot else {
@@ -68,7 +72,7 @@ pub fn install(config: &LoraConfig, model: &mut Model, builder: &mut Builder) ->
         }
         let (out, width) = map.weight.stored().dims2()?;
         let path = map.path.clone();
-        let bound = Distribution::Uniform((width as f64).powf(-0.5));
+        let bound = Distribution::kaiming_uniform(width);
         let a = builder.add(
             format!("{path}.lora_a"),
             group::LORA,
@@ -92,6 +96,14 @@ pub fn install(config: &LoraConfig, model: &mut Model, builder: &mut Builder) ->
         };
         map.module.install(Box::new(module), site)
     })
+}
+
+/// The projections of that names.
+///
+/// # Errors
+/// Fails if one is none of `q`, `k`, `v`, `o`.
+pub(super) fn targets(names: &[String]) -> Result<Vec<Projection>> {
+    names.iter().map(|name| target(name)).collect()
 }
 
 fn target(name: &str) -> Result<Projection> {

@@ -3,11 +3,20 @@
 //! [`install`] puts a [`Method`] into a model and returns its [`Trainables`].
 
 pub mod adapter;
+pub mod bitfit;
 pub mod compacter;
 pub mod count;
+pub mod dora;
 pub mod factors;
+pub mod ia3;
 pub mod init;
 pub mod lora;
+pub mod low_rank;
+pub mod merge;
+pub mod parallel;
+pub mod prefix;
+pub mod prompt;
+pub mod said;
 pub mod trainables;
 pub mod unfreeze;
 
@@ -26,12 +35,26 @@ pub mod group {
     pub const SLOW: &str = "slow weights";
     /// Weights of dense adapter projections.
     pub const ADAPTER: &str = "projections";
-    /// Biases of adapter projections.
+    /// Biases that a method adds: of adapter projections, or of maps and norms of T5.
     pub const BIAS: &str = "biases";
+    /// Biases that the backbone has.
+    pub const OWN_BIASES: &str = "model's biases";
+    /// Factors of low-rank adapter projections.
+    pub const FACTORS: &str = "low-rank factors";
     /// Layer norms of the backbone.
     pub const NORM: &str = "layer norms";
     /// Factors of low-rank updates.
     pub const LORA: &str = "low-rank updates";
+    /// Lengths of the rows of updated weights.
+    pub const MAGNITUDES: &str = "magnitudes";
+    /// Factors of activations.
+    pub const SCALES: &str = "scales";
+    /// Rows before every input.
+    pub const PROMPT: &str = "prompt";
+    /// Rows before keys and values, and what makes them.
+    pub const PREFIX: &str = "prefixes";
+    /// Coordinates in a subspace of all weights, and the weights' scales there.
+    pub const INTRINSIC: &str = "intrinsic vector";
     /// Embedding tables of the backbone, and BERT's norm on them.
     pub const EMBEDDINGS: &str = "embeddings";
     /// All weights of the backbone's encoder.
@@ -80,7 +103,20 @@ pub fn install_with(
         Method::Compacter { bottleneck, phm } => {
             compacter::install(bottleneck, phm, model, &mut builder)?;
         }
+        Method::LowRank { bottleneck, rank } => {
+            low_rank::install(bottleneck, *rank, model, &mut builder)?;
+        }
+        Method::Parallel { bottleneck, scale } => {
+            parallel::install(bottleneck, *scale, model, &mut builder)?;
+        }
         Method::Lora(config) => lora::install(config, model, &mut builder)?,
+        Method::Dora(config) => dora::install(config, model, &mut builder)?,
+        Method::BitFit => bitfit::install(model, &mut builder)?,
+        Method::LayerNorm => unfreeze::layer_norms(model, &mut builder)?,
+        Method::Ia3 { placement } => ia3::install(*placement, model, &mut builder)?,
+        Method::Prompt(config) => prompt::install(config, model, &mut builder)?,
+        Method::Prefix(config) => prefix::install(config, model, &mut builder)?,
+        Method::Said(config) => said::install(config, model, &mut builder)?,
     }
     if let Some(outputs) = model.head_outputs() {
         unfreeze::add_head(outputs, model, &mut builder)?;

@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use super::init::Distribution;
 use crate::model::{Model, Weight};
 use crate::ops::cpu::Real;
+use crate::ops::linear::cast;
 use crate::random::Key;
 use crate::{Error, Result};
 
@@ -318,6 +319,14 @@ impl Builder {
         let drawn = (shape.to_vec(), from);
         self.drawn.from.insert(name.to_owned(), drawn);
         from.tensor(self.drawn.key.named(name), shape, self.dtype, &self.device)
+    }
+
+    /// A tensor in the number format of trained ones.
+    ///
+    /// # Errors
+    /// Fails where the tensor library does.
+    pub fn widened(&self, tensor: &Tensor) -> Result<Tensor> {
+        cast(tensor, self.dtype)
     }
 
     /// Makes a weight of the backbone trained, from its pretrained value.

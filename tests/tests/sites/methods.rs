@@ -164,6 +164,7 @@ pub(crate) fn scales(model: &mut Model, builder: &mut Builder) -> Result<()> {
         let width = match activations {
             Activations::Keys | Activations::Values => inner,
             Activations::Intermediate => d_ff,
+            Activations::Logits => return Ok(()),
         };
         let name = format!("{}.{activations:?}", site.path);
         let ones = Tensor::ones(width, dtype, &device)?;

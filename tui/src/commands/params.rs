@@ -58,39 +58,118 @@ pub(crate) fn run(args: &Params) -> Result<()> {
     ))
 }
 
+/// Hypercomplex divisions that a table shows, where they divide.
+const DIVISIONS: [usize; 3] = [4, 8, 12];
+
+/// A line of the table of all methods.
+#[derive(Serialize)]
+struct Row<'a> {
+    model: &'a str,
+    method: &'static str,
+    /// The hypercomplex division, where the method has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    n: Option<usize>,
+    #[serde(flatten)]
+    counted: Counted,
+}
+
+/// What a method trains, or why it does not fit the model.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Counted {
+    Count(Count),
+    NotApplicable {
+        /// Always `null`, in the place of a number.
+        trainable: Option<usize>,
+        reason: String,
+    },
+}
+
 fn table(args: &Params, shape: &ModelShape) -> Result<()> {
-    let mut counts = Vec::new();
-    for kind in MethodKind::ALL {
+    check_overrides(&args.overrides)?;
+    let rows: Vec<Row<'_>> = MethodKind::ALL
+        .into_iter()
         // T5 has no task head of its own to train.
-        if kind == MethodKind::Head && shape.family == Family::T5 {
-            continue;
-        }
-        counts.push((
-            kind.as_str(),
-            counted(&MethodConfig::from_kind(kind), shape, args.outputs)?,
-        ));
-    }
+        .filter(|kind| *kind != MethodKind::Head || shape.family != Family::T5)
+        .flat_map(|kind| rows(kind, args, shape))
+        .collect();
     if args.json {
-        let model = args.model.as_str();
-        let rows = counts.into_iter().map(|(method, count)| Answer {
-            model,
-            method,
-            count,
-        });
-        return print::json(&rows.collect::<Vec<_>>());
+        return print::json(&rows);
     }
     print::line(&format!(
-        "{:<14}{:>14}{:>12}",
+        "{:<18}{:>14}{:>12}",
         "method", "trainable", "% of model"
     ))?;
-    for (method, count) in counts {
-        print::line(&format!(
-            "{method:<14}{:>14}{:>12.4}",
-            grouped(count.trainable),
-            count.percent
-        ))?;
+    for row in rows {
+        let name = match row.n {
+            Some(n) => format!("{} n={n}", row.method),
+            None => row.method.to_owned(),
+        };
+        let (trainable, percent) = match row.counted {
+            Counted::Count(count) => (grouped(count.trainable), format!("{:.4}", count.percent)),
+            Counted::NotApplicable { .. } => ("n/a".to_owned(), "n/a".to_owned()),
+        };
+        print::line(&format!("{name:<18}{trainable:>14}{percent:>12}"))?;
     }
     Ok(())
+}
+
+/// The lines of a method: one for each division where it has one that is not given.
+fn rows<'a>(kind: MethodKind, args: &'a Params, shape: &ModelShape) -> Vec<Row<'a>> {
+    let own = args
+        .overrides
+        .iter()
+        .filter(|text| has(kind, key(text)))
+        .cloned();
+    let own: Vec<String> = own.collect();
+    let row = |n: Option<usize>, overrides: &[String]| {
+        let counted = config(kind.as_str(), overrides)
+            .and_then(|config| counted(&config, shape, args.outputs));
+        let counted = match counted {
+            Ok(count) => Counted::Count(count),
+            Err(error) => Counted::NotApplicable {
+                trainable: None,
+                reason: error.to_string(),
+            },
+        };
+        Row {
+            model: &args.model,
+            method: kind.as_str(),
+            n,
+            counted,
+        }
+    };
+    let given = own.iter().any(|text| key(text) == "n");
+    if given || !kind.settings().contains(&"n") {
+        return vec![row(None, &own)];
+    }
+    DIVISIONS
+        .into_iter()
+        .map(|n| {
+            let overrides = [&own[..], &[format!("n={n}")]].concat();
+            row(Some(n), &overrides)
+        })
+        .collect()
+}
+
+/// Refuses a field that no method has.
+fn check_overrides(overrides: &[String]) -> Result<()> {
+    for text in overrides {
+        let known = |kind: &MethodKind| has(*kind, key(text));
+        let asked = MethodKind::ALL.iter().find(|kind| known(kind));
+        if asked.is_none() {
+            config(MethodKind::default().as_str(), std::slice::from_ref(text))?;
+        }
+    }
+    Ok(())
+}
+
+fn key(text: &str) -> &str {
+    text.split_once('=').map_or(text, |(key, _)| key.trim())
+}
+
+fn has(kind: MethodKind, key: &str) -> bool {
+    key == "convention" || kind.settings().contains(&key)
 }
 
 fn counted(config: &MethodConfig, shape: &ModelShape, outputs: Option<usize>) -> Result<Count> {

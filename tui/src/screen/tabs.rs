@@ -123,7 +123,8 @@ fn overview(body: Rect, class: Class) -> Vec<(usize, Rect)> {
 /// The sum, and beside or below it what other methods need.
 fn params(body: Rect, class: Class) -> Vec<(usize, Rect)> {
     if class < Class::Wide {
-        let methods = Constraint::Length(8);
+        // There are many methods, and few groups in a sum.
+        let methods = Constraint::Length(if class == Class::Regular { 20 } else { 8 });
         return rows(body, &[(FILL, &[(0, FILL)]), (methods, &[(1, FILL)])]);
     }
     rows(body, &[(FILL, &[(0, Constraint::Fill(2)), (1, FILL)])])

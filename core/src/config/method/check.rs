@@ -1,6 +1,6 @@
 //! Which settings a method has, and which values they may take.
 
-use super::{FastInit, FastWeights, MethodConfig, MethodKind, SlowInit};
+use super::{Convention, FastInit, FastWeights, MethodConfig, MethodKind, SlowInit};
 use crate::config::complaint::{Complaint, Outcome, at_least, ensure, positive};
 
 const ADAPTER: &[&str] = &[
@@ -9,6 +9,34 @@ const ADAPTER: &[&str] = &[
     "placement",
     "positions",
     "init_range",
+    "train_layer_norms",
+    "leave_out",
+];
+const ADAPTER_DROP: &[&str] = &[
+    "reduction_factor",
+    "non_linearity",
+    "placement",
+    "positions",
+    "init_range",
+    "train_layer_norms",
+    "leave_out",
+    "drop_first",
+];
+const PARALLEL: &[&str] = &[
+    "reduction_factor",
+    "non_linearity",
+    "placement",
+    "positions",
+    "scale",
+    "train_layer_norms",
+    "leave_out",
+];
+const LOW_RANK: &[&str] = &[
+    "rank",
+    "reduction_factor",
+    "non_linearity",
+    "placement",
+    "positions",
     "train_layer_norms",
     "leave_out",
 ];
@@ -29,18 +57,28 @@ const COMPACTER: &[&str] = &[
     "leave_out",
 ];
 const LORA: &[&str] = &["rank", "alpha", "targets", "dropout"];
+const DORA: &[&str] = &["rank", "alpha", "targets", "dropout", "gradient"];
 
 /// The projections of an attention that `LoRA` can update.
 const PROJECTIONS: [&str; 4] = ["q", "k", "v", "o"];
 
 impl MethodKind {
     /// The settings that the method has beside `kind` and `convention`.
-    pub(crate) fn settings(self) -> &'static [&'static str] {
+    #[must_use]
+    pub fn settings(self) -> &'static [&'static str] {
         match self {
-            Self::Full | Self::Head => &[],
-            Self::Adapter => ADAPTER,
-            Self::Compacter | Self::CompacterPlusPlus => COMPACTER,
+            Self::Full | Self::Head | Self::BitFit | Self::LayerNorm => &[],
+            Self::Adapter | Self::Pfeiffer => ADAPTER,
+            Self::AdapterDrop => ADAPTER_DROP,
+            Self::Parallel => PARALLEL,
+            Self::LowRank => LOW_RANK,
+            Self::Phm | Self::Compacter | Self::CompacterPlusPlus => COMPACTER,
             Self::Lora => LORA,
+            Self::Dora => DORA,
+            Self::Ia3 => &["placement"],
+            Self::Prefix => &["length", "bottleneck"],
+            Self::Prompt | Self::PromptVocab => &["length", "prompt_init"],
+            Self::Said => &["dimension", "gradient"],
         }
     }
 }
@@ -49,11 +87,20 @@ impl MethodConfig {
     /// Checks everything that can be known without the model.
     pub(crate) fn check(&self) -> Outcome {
         self.check_settings()?;
+        ensure(
+            self.convention == Convention::Paper || self.kind.is_in_adapterhub(),
+            "method.convention",
+            format!("AdapterHub has no `{}`; remove it", self.kind),
+        )?;
         at_least("method.n", self.n, 1)?;
         at_least("method.rank", self.rank, 1)?;
         at_least("method.reduction_factor", self.reduction_factor, 1)?;
         positive("method.init_range", self.init_range)?;
         positive("method.alpha", self.alpha)?;
+        positive("method.scale", self.scale)?;
+        at_least("method.drop_first", self.drop_first, 1)?;
+        at_least("method.length", self.length, 1)?;
+        at_least("method.dimension", self.dimension, 1)?;
         if let Some(dropout) = self.dropout {
             let message = format!("must be at least 0 and below 1, found {dropout}");
             ensure((0.0..1.0).contains(&dropout), "method.dropout", message)?;
@@ -83,16 +130,13 @@ impl MethodConfig {
 
     /// Refuses settings that another setting leaves without effect.
     fn check_idle(&self) -> Outcome {
-        let dense = self.fast == Some(FastWeights::Dense);
+        let compacter = self.kind.settings() == COMPACTER;
+        let dense = compacter && self.fast_weights() == FastWeights::Dense;
         ensure(
             !(dense && self.rank.is_some()),
             "method.rank",
             "has no effect with `fast = \"dense\"`; remove one of the two",
         )?;
-        let compacter = matches!(
-            self.kind,
-            MethodKind::Compacter | MethodKind::CompacterPlusPlus
-        );
         let normal =
             self.slow_init != Some(SlowInit::Uniform) || self.fast_init == Some(FastInit::Normal);
         ensure(

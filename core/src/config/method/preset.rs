@@ -1,25 +1,34 @@
 //! What the presets decide where a configuration is silent.
 //!
 //! `paper` is the reference implementation of Compacter (arXiv:2106.04647) with the
-//! settings of its configuration files; `adapterhub` is the library `adapters` 1.3.0 as
-//! it behaves when run. They differ in more than the paper says:
+//! settings of its configuration files, for the methods that it compares; for the others
+//! their own papers. `adapterhub` is the library `adapters` 1.3.0 as it behaves when run.
+//! They differ in more than the papers say:
 //!
 //! | setting | paper | adapterhub |
 //! |---|---|---|
-//! | layer norms | trained | frozen |
-//! | non-linearity | `gelu_new` | `gelu`; plain adapters `swish` |
+//! | layer norms | trained beside adapters | frozen |
+//! | non-linearity | `gelu_new` | `gelu`; plain adapters `swish`, Pfeiffer's `relu` |
 //! | fast weights | Glorot uniform, gain √2 | Xavier normal, gain 1, whatever its own option says |
 //! | plain adapters | width / 32, std 0.01 | width / 16, std 0.02 |
-//! | `LoRA`'s alpha | 16 | 8 |
+//! | Pfeiffer's stand after | self-attention | the feed-forward |
+//! | PHM-Adapter's `n` | 12 | 4 |
+//! | alpha of `LoRA` and `DoRA` | 16 | 8 |
+//! | `DoRA`'s norms in the gradient | constants | functions of the update |
+//! | prompts | 100 rows | 10 rows |
 //!
 //! Slow weights start from a normal distribution of standard deviation 1e-4 when shared
 //! and 0.01 when not, in both.
 
 use super::{
-    BottleneckConfig, Convention, FastInit, FastWeights, LoraConfig, Method, MethodConfig,
-    MethodKind, NonLinearity, PhmConfig, Placement, Positions, SlowInit, SlowWeights,
+    BottleneckConfig, Convention, DoraConfig, FastInit, FastWeights, GradientForm, LoraConfig,
+    Method, MethodConfig, MethodKind, NonLinearity, PhmConfig, Placement, Positions, PrefixConfig,
+    PromptConfig, PromptInit, SaidConfig, SlowInit, SlowWeights,
 };
 use crate::error::{Error, Result};
+
+/// Blocks of each stack that `AdapterDrop` leaves alone, as in the reference implementation.
+const DROPPED: usize = 5;
 
 impl MethodConfig {
     /// The preset of a method, with nothing overridden.
@@ -41,60 +50,115 @@ impl MethodConfig {
         Ok(match self.kind {
             MethodKind::Full => Method::Full,
             MethodKind::Head => Method::Head,
-            MethodKind::Adapter => Method::Adapter {
+            MethodKind::Adapter | MethodKind::Pfeiffer | MethodKind::AdapterDrop => {
+                Method::Adapter {
+                    bottleneck: self.bottleneck(),
+                    init_std: self.init_range.unwrap_or(self.by(0.01, 0.02)),
+                }
+            }
+            MethodKind::Parallel => Method::Parallel {
                 bottleneck: self.bottleneck(),
-                init_std: self.init_range.unwrap_or(match self.convention {
-                    Convention::Paper => 0.01,
-                    Convention::Adapterhub => 0.02,
-                }),
+                scale: self.scale.unwrap_or(4.0),
             },
-            MethodKind::Compacter | MethodKind::CompacterPlusPlus => Method::Compacter {
+            MethodKind::LowRank => Method::LowRank {
                 bottleneck: self.bottleneck(),
-                phm: self.phm(),
+                rank: self.rank.unwrap_or(1),
             },
+            MethodKind::Phm | MethodKind::Compacter | MethodKind::CompacterPlusPlus => {
+                Method::Compacter {
+                    bottleneck: self.bottleneck(),
+                    phm: self.phm(),
+                }
+            }
             MethodKind::Lora => Method::Lora(self.lora()),
+            MethodKind::Dora => Method::Dora(DoraConfig {
+                update: self.lora(),
+                gradient: self
+                    .gradient
+                    .unwrap_or(self.by(GradientForm::Released, GradientForm::Exact)),
+            }),
+            MethodKind::BitFit => Method::BitFit,
+            MethodKind::LayerNorm => Method::LayerNorm,
+            MethodKind::Ia3 => Method::Ia3 {
+                placement: self.placement(),
+            },
+            MethodKind::Prompt => Method::Prompt(self.prompt(PromptInit::Uniform)),
+            MethodKind::PromptVocab => Method::Prompt(self.prompt(PromptInit::Vocab)),
+            MethodKind::Prefix => Method::Prefix(PrefixConfig {
+                length: self.length.unwrap_or(30),
+                bottleneck: self.bottleneck.unwrap_or(512),
+            }),
+            MethodKind::Said => Method::Said(SaidConfig {
+                dimension: self.dimension.unwrap_or(20_000),
+                gradient: self.gradient.unwrap_or(GradientForm::Exact),
+            }),
         })
     }
 
+    /// The paper's value, or `AdapterHub`'s.
+    fn by<T>(&self, paper: T, hub: T) -> T {
+        match self.convention {
+            Convention::Paper => paper,
+            Convention::Adapterhub => hub,
+        }
+    }
+
+    fn placement(&self) -> Placement {
+        let preset = self.by(Placement::Paper, Placement::Adapterhub);
+        self.placement.unwrap_or(preset)
+    }
+
     fn bottleneck(&self) -> BottleneckConfig {
-        let plain = self.kind == MethodKind::Adapter;
-        let paper = self.convention == Convention::Paper;
-        let non_linearity = match (paper, plain) {
-            (true, _) => NonLinearity::GeluNew,
-            (false, true) => NonLinearity::Swish,
-            (false, false) => NonLinearity::Gelu,
-        };
-        let placement = match self.convention {
-            Convention::Paper => Placement::Paper,
-            Convention::Adapterhub => Placement::Adapterhub,
-        };
+        let (reduction, non_linearity) = self.shape();
         let positions = match self.kind {
-            MethodKind::CompacterPlusPlus => Positions::FeedForward,
+            MethodKind::CompacterPlusPlus | MethodKind::Parallel => Positions::FeedForward,
+            MethodKind::Pfeiffer => self.by(Positions::SelfAttention, Positions::FeedForward),
             _ => Positions::Both,
         };
-        let reduction = if plain && !paper { 16 } else { 32 };
+        let norms = self.by(self.kind != MethodKind::Parallel, false);
+        let dropped = match self.kind {
+            MethodKind::AdapterDrop => DROPPED,
+            _ => 0,
+        };
         BottleneckConfig {
             reduction_factor: self.reduction_factor.unwrap_or(reduction),
             non_linearity: self.non_linearity.unwrap_or(non_linearity),
-            placement: self.placement.unwrap_or(placement),
+            placement: self.placement(),
             positions: self.positions.unwrap_or(positions),
-            train_layer_norms: self.train_layer_norms.unwrap_or(paper),
+            train_layer_norms: self.train_layer_norms.unwrap_or(norms),
             leave_out: self.leave_out.clone().unwrap_or_default(),
+            drop_first: self.drop_first.unwrap_or(dropped),
+        }
+    }
+
+    /// Reduction factor and non-linearity of a preset.
+    fn shape(&self) -> (usize, NonLinearity) {
+        let paper = (32, NonLinearity::GeluNew);
+        match self.kind {
+            MethodKind::Parallel => (2, NonLinearity::Relu),
+            MethodKind::Adapter | MethodKind::AdapterDrop => {
+                self.by(paper, (16, NonLinearity::Swish))
+            }
+            MethodKind::Pfeiffer => self.by(paper, (16, NonLinearity::Relu)),
+            _ => self.by(paper, (32, NonLinearity::Gelu)),
         }
     }
 
     fn phm(&self) -> PhmConfig {
-        let slow = self.slow.unwrap_or(SlowWeights::Shared);
-        let fast_init = match self.convention {
-            Convention::Paper => FastInit::GlorotUniform,
-            Convention::Adapterhub => FastInit::XavierNormal,
+        let whole = self.kind == MethodKind::Phm;
+        let (slow, n) = if whole {
+            (SlowWeights::Own, self.by(12, 4))
+        } else {
+            (SlowWeights::Shared, 4)
         };
+        let slow = self.slow.unwrap_or(slow);
+        let fast_init = self.by(FastInit::GlorotUniform, FastInit::XavierNormal);
         PhmConfig {
-            n: self.n.unwrap_or(4),
+            n: self.n.unwrap_or(n),
             rank: self.rank.unwrap_or(1),
             slow,
             learn_slow: self.learn_slow.unwrap_or(true),
-            fast: self.fast.unwrap_or(FastWeights::Factored),
+            fast: self.fast_weights(),
             fast_init: self.fast_init.unwrap_or(fast_init),
             slow_init: self.slow_init.unwrap_or(SlowInit::Normal),
             init_range: self.init_range.unwrap_or(match slow {
@@ -104,33 +168,28 @@ impl MethodConfig {
         }
     }
 
+    /// How fast weights are held.
+    pub(super) fn fast_weights(&self) -> FastWeights {
+        self.fast.unwrap_or(match self.kind {
+            MethodKind::Phm => FastWeights::Dense,
+            _ => FastWeights::Factored,
+        })
+    }
+
     fn lora(&self) -> LoraConfig {
-        let alpha = match self.convention {
-            Convention::Paper => 16.0,
-            Convention::Adapterhub => 8.0,
-        };
         let targets = || vec!["q".to_owned(), "v".to_owned()];
         LoraConfig {
             rank: self.rank.unwrap_or(8),
-            alpha: self.alpha.unwrap_or(alpha),
+            alpha: self.alpha.unwrap_or(self.by(16.0, 8.0)),
             targets: self.targets.clone().unwrap_or_else(targets),
             dropout: self.dropout.unwrap_or(0.0),
         }
     }
-}
 
-impl Method {
-    /// Peak learning rate where a configuration names none.
-    #[must_use]
-    pub fn default_learning_rate(&self) -> f64 {
-        match self {
-            Self::Full => MethodKind::Full,
-            Self::Head => MethodKind::Head,
-            Self::Adapter { .. } => MethodKind::Adapter,
-            // Both Compacters have the same rate.
-            Self::Compacter { .. } => MethodKind::Compacter,
-            Self::Lora(_) => MethodKind::Lora,
+    fn prompt(&self, init: PromptInit) -> PromptConfig {
+        PromptConfig {
+            length: self.length.unwrap_or(self.by(100, 10)),
+            init: self.prompt_init.unwrap_or(init),
         }
-        .default_learning_rate()
     }
 }

@@ -7,10 +7,10 @@ use proptest::prelude::*;
 
 use super::parse;
 use crate::config::{
-    Convention, Dtype, EvalConfig, EvalEvery, FastInit, MethodConfig, MethodKind, MixedPrecision,
-    ModelConfig, NonLinearity, OutputConfig, Placement, Pooling, Positions, RunConfig,
-    ScheduleKind, SlowWeights, StepForm, TaskConfig, TaskKind, TrainConfig, UpdateScale, Warmup,
-    WatchConfig,
+    Convention, Dtype, EvalConfig, EvalEvery, FastInit, GradientForm, MethodConfig, MethodKind,
+    MixedPrecision, ModelConfig, NonLinearity, OutputConfig, Placement, Pooling, Positions,
+    PromptInit, RunConfig, ScheduleKind, SlowWeights, StepForm, TaskConfig, TaskKind, TrainConfig,
+    UpdateScale, Warmup, WatchConfig,
 };
 
 fn rate() -> impl Strategy<Value = f64> {
@@ -105,7 +105,11 @@ fn compacter() -> impl Strategy<Value = MethodConfig> {
 fn method() -> impl Strategy<Value = MethodConfig> {
     let plain =
         (prop::sample::select(&MethodKind::ALL), convention()).prop_map(|(kind, c)| MethodConfig {
-            convention: c,
+            convention: if kind.is_in_adapterhub() {
+                c
+            } else {
+                Convention::Paper
+            },
             ..MethodConfig::from_kind(kind)
         });
     let targets = prop::sample::subsequence(vec!["q", "k", "v", "o"], 1..=4);
@@ -118,7 +122,43 @@ fn method() -> impl Strategy<Value = MethodConfig> {
             ..MethodConfig::from_kind(MethodKind::Lora)
         }
     });
-    prop_oneof![plain, compacter(), lora]
+    prop_oneof![plain, compacter(), lora, other_methods()]
+}
+
+/// Settings that neither Compacter nor `LoRA` has.
+fn other_methods() -> impl Strategy<Value = MethodConfig> {
+    let of = MethodConfig::from_kind;
+    let gradient = prop_oneof![Just(GradientForm::Exact), Just(GradientForm::Released)];
+    let init = prop_oneof![
+        Just(PromptInit::Uniform),
+        Just(PromptInit::Normal),
+        Just(PromptInit::Vocab)
+    ];
+    prop_oneof![
+        count().prop_map(move |drop_first| MethodConfig {
+            drop_first: Some(drop_first),
+            ..of(MethodKind::AdapterDrop)
+        }),
+        rate().prop_map(move |scale| MethodConfig {
+            scale: Some(scale),
+            ..of(MethodKind::Parallel)
+        }),
+        (count(), init).prop_map(move |(length, init)| MethodConfig {
+            length: Some(length),
+            prompt_init: Some(init),
+            ..of(MethodKind::Prompt)
+        }),
+        (count(), 0_usize..100).prop_map(move |(length, bottleneck)| MethodConfig {
+            length: Some(length),
+            bottleneck: Some(bottleneck),
+            ..of(MethodKind::Prefix)
+        }),
+        (count(), gradient).prop_map(move |(dimension, gradient)| MethodConfig {
+            dimension: Some(dimension),
+            gradient: Some(gradient),
+            ..of(MethodKind::Said)
+        }),
+    ]
 }
 
 fn task() -> impl Strategy<Value = TaskConfig> {

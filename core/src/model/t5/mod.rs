@@ -18,9 +18,13 @@ mod stack;
 use candle_core::{DType, Device, Tensor};
 pub use candle_transformers::models::t5::Config;
 
+use super::attention::through;
 use super::loader::Loader;
-use super::outline::Outline;
-use super::site::{Backbone, SiteVisitor, Stack as StackKind, WeightVisitor};
+use super::outline::{Outline, free};
+use super::site::{
+    Activations, Backbone, Branch, HiddenModule, Site, SiteSlot, SiteVisitor, Slot,
+    Stack as StackKind, WeightVisitor,
+};
 use super::{Encoded, Linear, Pass, Weight};
 use crate::Result;
 use crate::data::Packed;
@@ -28,6 +32,9 @@ use crate::ops::linear::{cast, frozen_linear, linear};
 use crate::ops::{Segments, index};
 pub use relative::RelativeBias;
 use stack::Stack;
+
+/// Name of the output layer, which some models hold as the embedding.
+const HEAD: &str = "lm_head";
 
 /// An encoder-decoder.
 #[derive(Debug)]
@@ -38,6 +45,7 @@ pub struct T5 {
     encoder: Stack,
     decoder: Stack,
     head: Option<Linear>, // [vocab, d_model]; None where tied to `shared`
+    logits: Slot<dyn HiddenModule>,
     dtype: DType,
     device: Device,
 }
@@ -59,7 +67,7 @@ impl T5 {
         let head = if config.tie_word_embeddings {
             None
         } else {
-            Some(loader.linear("lm_head".to_owned(), table[0], table[1])?)
+            Some(loader.linear(HEAD.to_owned(), table[0], table[1])?)
         };
         let (dtype, device) = (loader.dtype, loader.device.clone());
         Ok(Self {
@@ -68,6 +76,7 @@ impl T5 {
             encoder,
             decoder,
             head,
+            logits: Slot::default(),
             dtype,
             device,
         })
@@ -100,12 +109,17 @@ impl T5 {
     /// # Errors
     /// Fails if a module is installed that an outline has no place for.
     pub fn outline(&self) -> Result<Outline<'_>> {
+        let shift = self.logits.get().and_then(HiddenModule::as_shift);
+        if shift.is_none() {
+            free(&self.logits, HEAD, "a module on its logits")?;
+        }
         Ok(Outline::EncoderDecoder {
             shared: &self.shared,
             encoder: self.encoder.outline()?,
             decoder: self.decoder.outline()?,
             head: self.head.as_ref(),
             scale: self.tied_scale(),
+            shift,
         })
     }
 
@@ -142,14 +156,12 @@ impl T5 {
     /// # Errors
     /// Fails where the tensor library does.
     pub fn logits(&self, hidden: &Tensor, pass: &Pass) -> Result<Tensor> {
-        if let Some(head) = &self.head {
-            return head.forward(hidden, pass);
-        }
-        let hidden = (hidden * self.tied_scale())?;
-        match &self.shared {
-            Weight::Frozen(table) => frozen_linear(&hidden, table),
-            other => linear(&hidden, &other.tensor()?),
-        }
+        let logits = match (&self.head, &self.shared) {
+            (Some(head), _) => head.forward(hidden, pass)?,
+            (None, Weight::Frozen(table)) => frozen_linear(&(hidden * self.tied_scale())?, table)?,
+            (None, other) => linear(&(hidden * self.tied_scale())?, &other.tensor()?)?,
+        };
+        through(&self.logits, logits)
     }
 }
 
@@ -167,7 +179,17 @@ fn embedding_name(loader: &Loader<'_>) -> &'static str {
 impl Backbone for T5 {
     fn visit_sites(&mut self, visit: &mut SiteVisitor<'_>) -> Result<()> {
         self.encoder.visit_sites(visit)?;
-        self.decoder.visit_sites(visit)
+        self.decoder.visit_sites(visit)?;
+        let site = Site {
+            path: HEAD,
+            stack: StackKind::Decoder,
+            block: self.encoder.blocks.len() + self.decoder.blocks.len().saturating_sub(1),
+            branch: Branch::FeedForward,
+        };
+        visit(
+            &site,
+            SiteSlot::Hidden(Activations::Logits, &mut self.logits),
+        )
     }
 
     fn visit_weights(&mut self, visit: &mut WeightVisitor<'_>) -> Result<()> {

@@ -25,7 +25,8 @@ pub fn bottleneck_width(config: &BottleneckConfig, width: usize) -> Result<usize
 /// The blocks that get adapters, counted from 0 with the encoder's first.
 ///
 /// # Errors
-/// [`Error::Method`] when `leave_out` names a block that the model does not have, or all.
+/// [`Error::Method`] when `leave_out` names a block that the model does not have, or when it
+/// and `drop_first` leave none.
 pub fn adapted_blocks(config: &BottleneckConfig, shape: &ModelShape) -> Result<Vec<usize>> {
     let blocks = shape.layers();
     if let Some(block) = config.leave_out.iter().find(|block| **block >= blocks) {
@@ -34,9 +35,25 @@ pub fn adapted_blocks(config: &BottleneckConfig, shape: &ModelShape) -> Result<V
             blocks - 1
         )));
     }
+    let dropped = |block: usize| {
+        let first = if block < shape.encoder_layers {
+            0
+        } else {
+            shape.encoder_layers
+        };
+        block - first < config.drop_first
+    };
     let adapted: Vec<usize> = (0..blocks)
-        .filter(|block| !config.leave_out.contains(block))
+        .filter(|block| !config.leave_out.contains(block) && !dropped(*block))
         .collect();
+    if adapted.is_empty() && config.drop_first > 0 {
+        let deepest = shape.encoder_layers.max(shape.decoder_layers);
+        return Err(Error::method(format!(
+            "drop_first = {} leaves no block with an adapter: a stack of this model has \
+             {deepest} blocks; choose fewer",
+            config.drop_first
+        )));
+    }
     if adapted.is_empty() {
         return Err(Error::method("leave_out leaves no block with an adapter"));
     }
@@ -48,6 +65,22 @@ pub(super) fn dense(config: &BottleneckConfig, shape: &ModelShape) -> Result<Vec
     let sizes = Sizes::of(config, shape)?;
     let projections = n(sizes.adapters) * n(2) * n(sizes.k) * n(sizes.d);
     let mut groups = vec![projections.group(group::ADAPTER)?, sizes.biases()?];
+    groups.extend(layer_norms(config, shape)?);
+    Ok(groups)
+}
+
+/// Adapters with low-rank projections.
+pub(super) fn low_rank(
+    config: &BottleneckConfig,
+    rank: usize,
+    shape: &ModelShape,
+) -> Result<Vec<Group>> {
+    if rank == 0 {
+        return Err(Error::method("rank cannot be 0"));
+    }
+    let sizes = Sizes::of(config, shape)?;
+    let factors = n(sizes.adapters) * n(2) * n(rank) * (n(sizes.k) + n(sizes.d));
+    let mut groups = vec![factors.group(group::FACTORS)?, sizes.biases()?];
     groups.extend(layer_norms(config, shape)?);
     Ok(groups)
 }
@@ -131,14 +164,16 @@ fn check_division(division: usize, sizes: &Sizes) -> Result<()> {
 
 /// The backbone's own norms, when they are trained too.
 fn layer_norms(config: &BottleneckConfig, shape: &ModelShape) -> Result<Option<Group>> {
-    if !config.train_layer_norms {
-        return Ok(None);
-    }
+    config.train_layer_norms.then(|| norms(shape)).transpose()
+}
+
+/// The backbone's own norms.
+pub(super) fn norms(shape: &ModelShape) -> Result<Group> {
     let norms = match shape.family {
         // One before each attention and each feed-forward, one after each stack; no biases.
         Family::T5 => n(2 * shape.encoder_layers + 3 * shape.decoder_layers + 2),
         // One after each sub-layer and one on the embeddings, with biases.
         Family::Bert | Family::Roberta => n(2 * shape.encoder_layers + 1) * n(2),
     };
-    (norms * n(shape.d_model)).group(group::NORM).map(Some)
+    (norms * n(shape.d_model)).group(group::NORM)
 }

@@ -1,10 +1,12 @@
 //! Every row of the paper's tables, and what other libraries count on real models.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod presets;
+
 use super::*;
 use crate::config::{
-    BottleneckConfig, FastInit, FastWeights, NonLinearity, PhmConfig, Placement, Positions,
-    SlowInit, SlowWeights,
+    BottleneckConfig, FastInit, FastWeights, LoraConfig, NonLinearity, PhmConfig, Placement,
+    Positions, SlowInit, SlowWeights,
 };
 
 fn model(name: &str) -> ModelShape {
@@ -20,6 +22,7 @@ fn paper(reduction_factor: usize) -> BottleneckConfig {
         positions: Positions::Both,
         train_layer_norms: true,
         leave_out: Vec::new(),
+        drop_first: 0,
     }
 }
 
@@ -79,6 +82,11 @@ fn lora(rank: usize, targets: &[&str]) -> Method {
         targets: targets.iter().map(|t| (*t).to_owned()).collect(),
         dropout: 0.0,
     })
+}
+
+fn preset(table: &str) -> Method {
+    let config: crate::config::MethodConfig = toml::from_str(table).unwrap();
+    config.resolve().unwrap()
 }
 
 fn trainable(method: &Method, shape: &ModelShape) -> usize {
@@ -321,6 +329,22 @@ fn what_does_not_fit_is_refused_with_what_would() {
             "block 24; the model has blocks 0 to 23",
         ),
         (adapter(leaving((0..24).collect())), "leaves no block"),
+        (
+            preset("kind = 'adapterdrop'\ndrop_first = 12"),
+            "a stack of this model has 12 blocks",
+        ),
+        (
+            preset("kind = 'said'\ndimension = 257"),
+            "the model has 257 weights",
+        ),
+        (
+            preset("kind = 'said'\ndimension = 300_000_000"),
+            "more than the 222903552 parameters",
+        ),
+        (
+            preset("kind = 'prompt-vocab'\nlength = 40_000"),
+            "more than the 32128 rows",
+        ),
         (lora(0, &["q"]), "rank cannot be 0"),
         (lora(8, &[]), "targets is empty"),
         (

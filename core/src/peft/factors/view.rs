@@ -3,15 +3,16 @@
 //! | method | `A` | `B` |
 //! |---|---|---|
 //! | `compacter` | `slow`, or `….slow` | `….left`, `….right`, or `….fast` whole |
-//! | `lora` | the number `α/r` | `….lora_a`, `….lora_b`, transposed |
-//! | `adapter` | the number 1 | `….weight`, transposed |
-//! | `full`, `head` | – | nothing to show |
+//! | `lora`, `dora` | the number `α/r` | `….lora_a`, `….lora_b`, transposed |
+//! | `adapter` and its like | the number 1 | `….weight`, transposed |
+//! | `low-rank` | the number 1 | `….left`, `….right` |
+//! | others | – | nothing to show |
 //!
 //! Places come from the sites that the backbone offers, in the order of its forward pass;
 //! neither method nor backbone has to know.
 
 use super::{Block, Fast, KroneckerSum};
-use crate::config::{FastWeights, Method, SlowWeights};
+use crate::config::{DoraConfig, FastWeights, Method, SlowWeights};
 use crate::event::factors::{Branch, Entries, Factors, Place, Role, SlowPart as Recorded, Stack};
 use crate::model::Model;
 use crate::model::site::{self, Backbone, Projection, Site, SiteSlot};
@@ -132,9 +133,6 @@ impl Array {
 /// # Errors
 /// Passes on what the backbone fails with.
 pub fn views(method: &Method, trainables: &Trainables, model: &mut Model) -> Result<Vec<View>> {
-    if matches!(method, Method::Full | Method::Head) {
-        return Ok(Vec::new());
-    }
     let encoder_layers = model.shape.encoder_layers;
     let mut found = Vec::new();
     model.visit_sites(&mut |site, slot| {
@@ -205,8 +203,21 @@ fn place(site: &Site<'_>, role: Role, encoder_layers: usize) -> Place {
 fn parts(method: &Method, name: &str) -> Option<(SlowPart, FastPart)> {
     let part = |part: &str| format!("{name}.{part}");
     match method {
-        Method::Full | Method::Head => None,
-        Method::Adapter { .. } => Some((SlowPart::Scale(1.0), FastPart::Dense(part("weight")))),
+        Method::Full
+        | Method::Head
+        | Method::BitFit
+        | Method::LayerNorm
+        | Method::Ia3 { .. }
+        | Method::Prompt(_)
+        | Method::Prefix(_)
+        | Method::Said(_) => None,
+        Method::Adapter { .. } | Method::Parallel { .. } => {
+            Some((SlowPart::Scale(1.0), FastPart::Dense(part("weight"))))
+        }
+        Method::LowRank { .. } => {
+            let (left, right) = (part("left"), part("right"));
+            Some((SlowPart::Scale(1.0), FastPart::Factored { left, right }))
+        }
         Method::Compacter { phm, .. } => {
             let slow = match phm.slow {
                 SlowWeights::Shared => "slow".to_owned(),
@@ -221,7 +232,7 @@ fn parts(method: &Method, name: &str) -> Option<(SlowPart, FastPart)> {
             };
             Some((SlowPart::Weights(slow), fast))
         }
-        Method::Lora(config) => {
+        Method::Lora(config) | Method::Dora(DoraConfig { update: config, .. }) => {
             let (a, b) = (part("lora_a"), part("lora_b"));
             let scale = config.alpha / config.rank as f64;
             Some((SlowPart::Scale(scale), FastPart::LowRank { a, b }))

@@ -43,6 +43,26 @@ const LORAS: [&str; 4] = [
     "rank = 1\ntargets = ['o', 'k']\nconvention = 'adapterhub'",
 ];
 
+const OTHERS: [&str; 17] = [
+    "kind = 'pfeiffer'",
+    "kind = 'pfeiffer'\nconvention = 'adapterhub'",
+    "kind = 'adapterdrop'\ndrop_first = 1",
+    "kind = 'parallel'",
+    "kind = 'parallel'\npositions = 'both'\ntrain_layer_norms = true",
+    "kind = 'low-rank'\nreduction_factor = 4",
+    "kind = 'low-rank'\nrank = 3\nreduction_factor = 4\nleave_out = [1]",
+    "kind = 'phm'\nn = 4\nreduction_factor = 4",
+    "kind = 'bitfit'",
+    "kind = 'layer-norm'",
+    "kind = 'ia3'",
+    "kind = 'ia3'\nconvention = 'adapterhub'",
+    "kind = 'prompt'\nlength = 3",
+    "kind = 'prompt-vocab'\nlength = 4",
+    "kind = 'prefix'\nlength = 3\nbottleneck = 6",
+    "kind = 'prefix'\nlength = 2\nbottleneck = 0",
+    "kind = 'said'\ndimension = 200",
+];
+
 fn tables() -> Vec<String> {
     let tiny = "n = 4\nreduction_factor = 4";
     let mut tables = vec!["kind = 'full'".to_owned()];
@@ -50,6 +70,8 @@ fn tables() -> Vec<String> {
     tables.extend(COMPACTERS.map(|rest| format!("kind = 'compacter'\n{tiny}\n{rest}")));
     tables.push(format!("kind = 'compacter++'\n{tiny}"));
     tables.extend(LORAS.map(|rest| format!("kind = 'lora'\n{rest}")));
+    tables.extend(LORAS.map(|rest| format!("kind = 'dora'\n{rest}")));
+    tables.extend(OTHERS.map(str::to_owned));
     tables
 }
 
@@ -88,7 +110,13 @@ fn every_method_trains_what_was_counted_group_by_group() {
 #[test]
 fn a_head_and_a_pooler_are_counted_where_there_are_some() {
     agrees("kind = 'head'", model("bert", Pooling::Cls));
-    agrees("kind = 'full'", model("bert", Pooling::Pooler));
+    for table in [
+        "kind = 'full'",
+        "kind = 'bitfit'",
+        "kind = 'said'\ndimension = 200",
+    ] {
+        agrees(table, model("bert", Pooling::Pooler));
+    }
 }
 
 #[test]

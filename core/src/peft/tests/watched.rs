@@ -69,6 +69,9 @@ impl Lab {
                 continue;
             };
             let whole = match part {
+                "left" if tensor.rank() == 2 => {
+                    tensor.matmul(&named[&format!("{path}.right")]).unwrap()
+                }
                 "left" => {
                     let right = &named[&format!("{path}.right")];
                     phm::materialise(&slow(path), &tensor.matmul(right).unwrap()).unwrap()
@@ -103,7 +106,7 @@ fn close(found: f64, expected: f64, what: &str) {
     );
 }
 
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 12] = [
     "kind = 'compacter'\nreduction_factor = 4",
     "kind = 'compacter++'\nreduction_factor = 4\nrank = 3",
     "kind = 'compacter'\nreduction_factor = 4\nslow = 'own'",
@@ -112,6 +115,10 @@ const TABLES: [&str; 8] = [
     "kind = 'compacter'\nreduction_factor = 4\nfast = 'dense'",
     "kind = 'adapter'\nreduction_factor = 4",
     "kind = 'lora'",
+    "kind = 'dora'",
+    "kind = 'low-rank'\nreduction_factor = 4\nrank = 2",
+    "kind = 'phm'\nn = 4\nreduction_factor = 4",
+    "kind = 'parallel'\nreduction_factor = 4",
 ];
 
 #[test]
@@ -155,7 +162,7 @@ fn recorded_entries_make_the_projections_again() {
         let mut lab = lab("t5_v1_0", table);
         lab.step(0.5);
         let seen = lab.look(Since::default());
-        let dense = table.contains("'adapter'");
+        let dense = table.contains("'adapter'") || table.contains("'parallel'");
         for (at, projection) in seen.projections.iter().enumerate() {
             let sum = recorded(&seen, at).unwrap();
             assert_eq!(sum.is_none(), dense, "{table}");

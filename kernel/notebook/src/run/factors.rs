@@ -11,7 +11,6 @@
 //! | `tᵢ` | fast weights | `[r, out/n]` |
 
 use candle_core::{Device, Tensor};
-use compacter_core::config::MethodKind;
 use compacter_core::event::factors::{Branch, Place, ProjectionFactors, Role, Stack};
 use compacter_core::peft::factors::{Fast, KroneckerSum, recorded};
 
@@ -103,7 +102,7 @@ pub(super) fn none(run: &Run) -> NotebookError {
         run.path().display()
     );
     let hint = match run.config() {
-        Ok(config) if matches!(config.method.kind, MethodKind::Full | MethodKind::Head) => format!(
+        Ok(config) if !config.method.kind.has_projections() => format!(
             "the method `{}` trains no projections of its own; `compacter`, `lora` and `adapter` do",
             config.method.kind.as_str()
         ),

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use compacter_core::config::{MethodKind, RunConfig};
+use compacter_core::config::RunConfig;
 use compacter_core::event::factors::{Factors, ProjectionFactors, SlowFactors, SlowPart};
 use compacter_core::event::{Event, Kind};
 use ratatui::Frame;
@@ -103,7 +103,7 @@ pub(crate) fn why(seen: &Seen<'_>) -> String {
         return "No snapshot of the factors was recorded yet; wait for the first step.".to_owned();
     };
     match config.method.kind {
-        MethodKind::Full | MethodKind::Head => {
+        kind if !kind.has_projections() => {
             "This method has no factors to show: tab 4 tells what it trains.".to_owned()
         }
         _ if config.watch.factors_every == 0 => {

@@ -278,6 +278,14 @@ impl Compared {
     }
 }
 
+/// As many methods as there are lines for, the run's own among them.
+fn window(rows: &[Method], lines: usize) -> &[Method] {
+    let own = rows.iter().position(|method| method.own).unwrap_or(0);
+    let last = rows.len().saturating_sub(lines);
+    let first = own.saturating_sub(lines / 2).min(last);
+    &rows[first..rows.len().min(first + lines)]
+}
+
 impl Panel for Compared {
     fn title(&self, _: &Context<'_>) -> String {
         "what other methods need on this model".to_owned()
@@ -296,7 +304,8 @@ impl Panel for Compared {
             Err(why) => vec![(theme.faint(), why.clone())],
             Ok(methods) => {
                 let titles = format!("  {:<12}{:>14}{:>12}", "method", "trainable", "% of model");
-                let rows = methods.rows.iter();
+                let shown = window(&methods.rows, usize::from(area.height).saturating_sub(1));
+                let rows = shown.iter();
                 let rows = rows.map(|method| Self::row(method, methods.total, theme));
                 std::iter::once((theme.faint(), titles))
                     .chain(rows)

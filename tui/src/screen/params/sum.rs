@@ -12,7 +12,8 @@ const TEXT: usize = 60;
 const GROUPS: usize = 100;
 
 /// Groups whose parameters belong to the plain model, so that they are not frozen.
-const OF_THE_MODEL: [&str; 6] = [
+const OF_THE_MODEL: [&str; 7] = [
+    group::OWN_BIASES,
     group::NORM,
     group::EMBEDDINGS,
     group::ENCODER,

@@ -25,6 +25,28 @@ fn exported(panel: &dyn Panel, view: &RunView) -> Option<String> {
 }
 
 #[test]
+fn as_many_methods_are_shown_as_there_is_room_for_and_the_runs_own_is_among_them() {
+    let rows = |own: usize| -> Vec<Method> {
+        let row = |at| Method {
+            name: "some",
+            own: at == own,
+            trains: Ok(at),
+        };
+        (0..19).map(row).collect()
+    };
+    for own in 0..19 {
+        let rows = rows(own);
+        for lines in [1, 2, 5, 18] {
+            let shown = window(&rows, lines);
+            assert_eq!(shown.len(), lines);
+            assert!(shown.iter().any(|method| method.own), "{own} {lines}");
+        }
+        assert_eq!(window(&rows, 30).len(), 19);
+        assert!(window(&rows, 0).is_empty());
+    }
+}
+
+#[test]
 fn sum_and_methods_are_exported_as_tables() {
     let mut view = RunView::default();
     assert_eq!(exported(&Params, &view), None);
