@@ -24,6 +24,7 @@ use crate::config::{Quirk, SplitRule, TaskConfig, TaskKind};
 use crate::data::split::Validation;
 use crate::data::template::Template;
 use crate::data::{Table, config as refuse, nearest};
+use crate::hub::{Hub, HubId, Kind};
 
 /// The paper's seed of splits and subsets.
 const SEED: u64 = 42;
@@ -260,14 +261,15 @@ impl TaskData {
         let plan = entry.plan(config, effect, loader.form)?;
         let rule = config.split.unwrap_or(SplitRule::Paper);
         let parts = match (entry.split, rule) {
-            (Split::Mnli, SplitRule::Paper) => vec![Part::Mismatched, Part::Matched],
-            (Split::Mnli, SplitRule::Official) => vec![Part::Matched],
-            _ => vec![Part::Validation],
+            (Split::Mnli, SplitRule::Paper) => vec![Part::Train, Part::Mismatched, Part::Matched],
+            (Split::Mnli, SplitRule::Official) => vec![Part::Train, Part::Matched],
+            _ => vec![Part::Train, Part::Validation],
         };
-        let folder = folder(entry, config)?;
-        let train = rows::read(entry, &folder, Part::Train)?;
-        let held_out = parts.iter().map(|&part| rows::read(entry, &folder, part));
-        let held_out: Vec<Table> = held_out.collect::<Result<_>>()?;
+        let found = found(entry, config, &parts, &Hub::from_env(), loader.cancelled)?;
+        let tables = found.iter().map(|paths| rows::read(entry, paths));
+        let mut tables: Vec<Table> = tables.collect::<Result<_>>()?;
+        let held_out = tables.split_off(1);
+        let train = tables.remove(0);
 
         let rows = split::Rows {
             train: &train,
@@ -300,20 +302,33 @@ impl TaskData {
     }
 }
 
-/// The folder of a task's files.
-fn folder(entry: &Benchmark, config: &TaskConfig) -> Result<PathBuf> {
-    let Some(source) = config.source.as_deref() else {
-        let message = format!("is needed: the folder of `{}`", entry.name);
-        return Err(refuse("task.source", message));
-    };
+/// The files of each part, on this machine: in the folder named, or from the hub.
+fn found(
+    entry: &Benchmark,
+    config: &TaskConfig,
+    parts: &[Part],
+    hub: &Hub,
+    cancelled: &(dyn Fn() -> bool + Sync),
+) -> Result<Vec<Vec<PathBuf>>> {
+    let source = config.source.as_deref().unwrap_or(entry.hub_repository());
     let given = Path::new(source);
-    if !given.is_dir() {
-        return Err(refuse(
-            "task.source",
-            format!("there is no folder {source}"),
-        ));
-    }
-    files::task_folder(entry, given)
+    let folder = if given.is_dir() {
+        given.to_path_buf()
+    } else if given.exists() {
+        let message = format!("{source} is a file; give the folder that holds it");
+        return Err(refuse("task.source", message));
+    } else {
+        let id = HubId::parse(Kind::DataSet, source)?;
+        let choose = |names: &[String]| {
+            let found = files::find(entry, Path::new(source), names, parts)?;
+            Ok(found.concat())
+        };
+        hub.data_set(&id, &choose, cancelled)?
+    };
+    let names = files::listing(entry, &folder, parts)?;
+    let found = files::find(entry, &folder, &names, parts)?.into_iter();
+    let whole = |files: Vec<String>| files.iter().map(|file| folder.join(file)).collect();
+    Ok(found.map(whole).collect())
 }
 
 /// A user's table as the task's own; columns that it lacks are complained about later.

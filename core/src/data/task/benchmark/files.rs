@@ -11,7 +11,7 @@
 //! | `train/0000.parquet`               | the hub's branch `refs/convert/parquet` |
 //! | `train`, `validation` as `.tsv`, `.csv`, `.jsonl`, `.parquet` | anybody      |
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::Benchmark;
 use crate::{Error, Result};
@@ -41,107 +41,131 @@ impl Part {
     }
 }
 
-/// The folder that holds a task's files, given the one that the user named.
-pub(super) fn task_folder(entry: &Benchmark, given: &Path) -> Result<PathBuf> {
-    let inner = [entry.folder, entry.hub_config()].map(|name| given.join(name));
-    for folder in inner.iter().chain([&given.to_path_buf()]) {
-        if !candidates(folder, Part::Train)?.is_empty() {
-            return Ok(folder.clone());
-        }
-    }
-    let (official, hub) = (entry.folder, entry.hub_config());
-    let message = format!(
-        "holds no training file of `{}`: train.tsv, .csv, .jsonl, .parquet or \
-         train-00000-of-00001.parquet, there or in {official} or {hub}",
-        entry.name
-    );
-    Err(Error::data(given, None, message))
+/// The files of each part, in their order, among the paths `names` relative to `root`.
+///
+/// # Errors
+/// [`Error::Data`] when a part is missing, is there twice or lacks one of its files.
+pub(super) fn find(
+    entry: &Benchmark,
+    root: &Path,
+    names: &[String],
+    parts: &[Part],
+) -> Result<Vec<Vec<String>>> {
+    let bases = bases(entry);
+    let has_train = |base: &&String| {
+        let found = candidates(names, base, Part::Train);
+        !found.is_empty()
+    };
+    let Some(base) = bases.iter().find(has_train) else {
+        let (official, hub) = (entry.folder, entry.hub_config());
+        let message = format!(
+            "holds no training file of `{}`: train.tsv, .csv, .jsonl, .parquet or \
+             train-00000-of-00001.parquet, there or in {official} or {hub}",
+            entry.name
+        );
+        return Err(Error::data(root, None, message));
+    };
+    let found = parts.iter().map(|&part| one(root, names, base, part));
+    found.collect()
 }
 
-/// The files of a part, in their order.
-pub(super) fn of(folder: &Path, part: Part) -> Result<Vec<PathBuf>> {
-    let mut found = candidates(folder, part)?;
+/// The paths below a folder that may be a task's files.
+pub(super) fn listing(entry: &Benchmark, root: &Path, parts: &[Part]) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for base in bases(entry) {
+        names.extend(listed(root, &base)?);
+        for name in parts.iter().flat_map(|part| part.names()) {
+            names.extend(listed(root, &format!("{base}{name}/"))?);
+        }
+    }
+    Ok(names)
+}
+
+/// Where a task's files may be, the most particular first.
+fn bases(entry: &Benchmark) -> [String; 3] {
+    let inner = |name: &str| format!("{name}/");
+    [
+        inner(entry.folder),
+        inner(entry.hub_config()),
+        String::new(),
+    ]
+}
+
+/// The only way in which a part is there.
+fn one(root: &Path, names: &[String], base: &str, part: Part) -> Result<Vec<String>> {
+    let mut found = candidates(names, base, part);
     if found.len() > 1 {
-        let file = |at: usize| found[at][0].display().to_string();
-        let message = format!("{} is there too: leave one of the two", file(1));
+        let file = |at: usize| root.join(&found[at][0]);
+        let message = format!("{} is there too: leave one of the two", file(1).display());
         return Err(Error::data(file(0), None, message));
     }
-    found.pop().ok_or_else(|| {
-        let names = part.names().join(", ");
+    let Some(files) = found.pop() else {
+        let names = part.names();
         let message = format!(
-            "lacks a file named {names} (.tsv, .csv, .jsonl, .parquet, or a part such as \
+            "lacks a file named {} (.tsv, .csv, .jsonl, .parquet, or a part such as \
              {}-00000-of-00001.parquet)",
-            part.names()[0]
+            names.join(", "),
+            names[0]
         );
-        Error::data(folder, None, message)
-    })
+        return Err(Error::data(root.join(base), None, message));
+    };
+    let count = part_count(&files[0]).unwrap_or(files.len());
+    if count != files.len() {
+        let there = files.len();
+        let message = format!("is one of {count} files, and {there} are there: fetch all of them");
+        return Err(Error::data(root.join(&files[0]), None, message));
+    }
+    Ok(files)
 }
 
-/// Each way in which a folder holds a part, as its files.
-fn candidates(folder: &Path, part: Part) -> Result<Vec<Vec<PathBuf>>> {
+/// Each way in which a part is there, as its files.
+fn candidates(names: &[String], base: &str, part: Part) -> Vec<Vec<String>> {
     let mut found = Vec::new();
-    for name in part.names() {
+    for part in part.names() {
+        let start = format!("{base}{part}");
         for extension in EXTENSIONS {
-            let file = folder.join(format!("{name}.{extension}"));
-            if file.is_file() {
-                found.push(vec![file]);
-            }
+            let file = format!("{start}.{extension}");
+            found.extend(names.contains(&file).then(|| vec![file]));
         }
-        let shards = shards(folder, name)?;
-        let converted = listed(&folder.join(name))?
-            .into_iter()
-            .filter(|file| is_parquet(file))
-            .collect::<Vec<_>>();
-        found.extend(
-            [shards, converted]
-                .into_iter()
-                .filter(|files| !files.is_empty()),
-        );
-    }
-    Ok(found)
-}
-
-/// The files `name-…-of-….parquet`; all of them must be there.
-fn shards(folder: &Path, name: &str) -> Result<Vec<PathBuf>> {
-    let mut shards = Vec::new();
-    let mut count = 0;
-    for file in listed(folder)? {
-        let stem = file
-            .file_stem()
-            .and_then(|stem| stem.to_str())
-            .unwrap_or("");
-        let numbers = stem
-            .strip_prefix(name)
-            .and_then(|rest| rest.strip_prefix('-'));
-        let numbers = numbers.and_then(|rest| rest.split_once("-of-"));
-        if let (true, Some((_, all))) = (is_parquet(&file), numbers) {
-            count = all.parse().unwrap_or(0);
-            shards.push(file);
+        for mark in ["-", "/"] {
+            let parquet = |name: &&String| {
+                let rest = name
+                    .strip_prefix(&start)
+                    .and_then(|rest| rest.strip_prefix(mark));
+                let rest = rest.and_then(|rest| rest.strip_suffix(".parquet"));
+                rest.is_some_and(|rest| mark == "/" && !rest.contains('/') || rest.contains("-of-"))
+            };
+            let mut files: Vec<String> = names.iter().filter(parquet).cloned().collect();
+            files.sort();
+            files.dedup();
+            found.extend((!files.is_empty()).then_some(files));
         }
     }
-    if shards.len() != count && !shards.is_empty() {
-        let found = shards.len();
-        let message = format!("is one of {count} files, and {found} are there: fetch all of them");
-        return Err(Error::data(&shards[0], None, message));
-    }
-    Ok(shards)
+    found
 }
 
-fn is_parquet(file: &Path) -> bool {
-    file.extension()
-        .is_some_and(|extension| extension == "parquet")
+/// Of how many files one says that it is, as `train-00000-of-00002.parquet` does.
+fn part_count(file: &str) -> Option<usize> {
+    let (_, count) = file.strip_suffix(".parquet")?.rsplit_once("-of-")?;
+    count.parse().ok()
 }
 
-/// What is in a folder, in order; nothing where there is none.
-fn listed(folder: &Path) -> Result<Vec<PathBuf>> {
+/// The paths of the files in a folder of `root`; none where there is no such folder.
+fn listed(root: &Path, inner: &str) -> Result<Vec<String>> {
+    let folder = root.join(inner);
     if !folder.is_dir() {
         return Ok(Vec::new());
     }
-    let read = || -> std::io::Result<Vec<PathBuf>> {
-        let entries = std::fs::read_dir(folder)?;
-        entries.map(|entry| Ok(entry?.path())).collect()
+    let read = || -> std::io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&folder)? {
+            // A name that is no UTF-8 is none of ours.
+            let name = entry?.file_name().into_string();
+            names.extend(name.map(|name| format!("{inner}{name}")).ok());
+        }
+        Ok(names)
     };
-    let mut files = read().map_err(Error::io(folder, "read"))?;
-    files.sort();
-    Ok(files)
+    let names = read().map_err(Error::io(&folder, "read"))?;
+    let files = names.into_iter().filter(|name| root.join(name).is_file());
+    Ok(files.collect())
 }

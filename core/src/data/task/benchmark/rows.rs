@@ -8,13 +8,15 @@
 //! | `marked` | `Wsc`               | the text with `* … *` and `# … #` around its spans  |
 //! | `label`  | `Record`            | the right answers, a list in JSON                   |
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+mod multirc;
+mod record;
+mod wsc;
 
-use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use serde::de::DeserializeOwned;
 
-use super::files::{self, Part};
 use super::{Benchmark, Column, Layout};
 use crate::data::Table;
 use crate::data::source::Form;
@@ -24,13 +26,11 @@ use crate::{Error, Result};
 pub(super) const LABEL: &str = "label";
 /// The column that says which rows belong together.
 pub(super) const GROUP: &str = "group";
-/// The text with its spans marked.
-const MARKED: &str = "marked";
 /// The answer of a query that has none (the reference's).
 const NO_ANSWER: &str = "<unk>";
 
-/// Reads a part of a task.
-pub(super) fn read(entry: &Benchmark, folder: &Path, part: Part) -> Result<Table> {
+/// Reads a part of a task, from one file or several.
+pub(super) fn read(entry: &Benchmark, paths: &[PathBuf]) -> Result<Table> {
     let listed = listed(entry);
     let form = Form {
         only: Some(&listed),
@@ -40,16 +40,13 @@ pub(super) fn read(entry: &Benchmark, folder: &Path, part: Part) -> Result<Table
         },
         without_short_rows: entry.layout == Layout::ShortRows,
     };
-    let paths = files::of(folder, part)?;
     let tables = paths.iter().map(|path| Table::read_as(path, &form));
     let tables: Vec<Table> = tables.collect::<Result<_>>()?;
-    let table = match &paths[..] {
-        [only] => Table::concatenated(only, tables)?,
-        _ => {
-            let all = folder.join(format!("{}-*.parquet", part.names()[0]));
-            Table::concatenated(&all, tables)?
-        }
+    let path = match paths {
+        [only] => only.clone(),
+        several => several[0].with_file_name("*.parquet"),
     };
+    let table = Table::concatenated(&path, tables)?;
     let table = prepared(entry, table)?;
     for Column(name, others) in entry.columns {
         if !table.columns().iter().any(|column| column == name) {
@@ -87,12 +84,12 @@ pub(super) fn prepared(entry: &Benchmark, table: Table) -> Result<Table> {
     let has = |name: &str| table.columns().iter().any(|column| column == name);
     match entry.layout {
         Layout::Plain | Layout::Headless(_) | Layout::ShortRows => renamed(entry, &table),
-        Layout::MultiRc if has("passage") => multirc_nested(&table),
-        Layout::MultiRc => multirc(&table, &renamed(entry, &table)?),
-        Layout::Record if has("qas") => record_nested(&table),
-        Layout::Record => record(&renamed(entry, &table)?),
-        Layout::Wsc if has("target") => wsc(&wsc_nested(&table)?),
-        Layout::Wsc => wsc(&renamed(entry, &table)?),
+        Layout::MultiRc if has("passage") => multirc::official(&table),
+        Layout::MultiRc => multirc::hub(&table, &renamed(entry, &table)?),
+        Layout::Record if has("qas") => record::official(&table),
+        Layout::Record => record::hub(&renamed(entry, &table)?),
+        Layout::Wsc if has("target") => wsc::with_marks(&wsc::flat(&table)?),
+        Layout::Wsc => wsc::with_marks(&renamed(entry, &table)?),
     }
 }
 
@@ -210,247 +207,4 @@ fn nested<T: DeserializeOwned>(table: &Table, row: usize, column: &str) -> Resul
 
 fn owned<const N: usize>(names: [&str; N]) -> Vec<String> {
     names.map(str::to_owned).to_vec()
-}
-
-#[derive(Deserialize)]
-struct MultiRcPassage {
-    text: String,
-    questions: Vec<MultiRcQuestion>,
-}
-
-#[derive(Deserialize)]
-struct MultiRcQuestion {
-    question: String,
-    answers: Vec<MultiRcAnswer>,
-}
-
-#[derive(Deserialize)]
-struct MultiRcAnswer {
-    text: String,
-    label: u8,
-}
-
-/// The official form: a row is a paragraph with its questions and their answers.
-fn multirc_nested(table: &Table) -> Result<Table> {
-    let rows = (0..table.rows()).map(|row| {
-        let passage: MultiRcPassage = nested(table, row, "passage")?;
-        let mut made = Vec::new();
-        for (number, question) in passage.questions.iter().enumerate() {
-            for answer in &question.answers {
-                made.push(vec![
-                    plain(&passage.text),
-                    plain(&question.question),
-                    plain(&answer.text),
-                    answer.label.to_string(),
-                    format!("{row} {number}"),
-                ]);
-            }
-        }
-        Ok((row, made))
-    });
-    let columns = owned(["paragraph", "question", "answer", LABEL, GROUP]);
-    rebuilt(table, columns, rows)
-}
-
-/// The hub's form: a row is an answer; `idx`, where there is one, says of which question.
-fn multirc(table: &Table, renamed: &Table) -> Result<Table> {
-    #[derive(Deserialize)]
-    struct Index {
-        paragraph: serde_json::Value,
-        question: serde_json::Value,
-    }
-    let numbered = table.columns().iter().any(|column| column == "idx");
-    mapped(renamed, &[GROUP], |row, cells| {
-        let index = numbered
-            .then(|| nested::<Index>(table, row, "idx"))
-            .and_then(Result::ok);
-        let group = match index {
-            Some(index) => format!("{} {}", index.paragraph, index.question),
-            // Elsewhere a question is one by its text.
-            None => {
-                let text = |name| cells.get(name).cloned().unwrap_or_default();
-                format!("{}\n{}", text("paragraph"), text("question"))
-            }
-        };
-        for name in ["paragraph", "question", "answer"] {
-            if let Some(text) = cells.get_mut(name) {
-                *text = plain(text);
-            }
-        }
-        cells.insert(GROUP, group);
-        Ok(())
-    })
-}
-
-/// A text without its mark-up, as T5 has it.
-fn plain(text: &str) -> String {
-    text.replace("<br>", " ")
-        .replace("<b>", "")
-        .replace("</b>", "")
-}
-
-#[derive(Deserialize)]
-struct RecordPassage {
-    text: String,
-    entities: Vec<Span>,
-}
-
-/// Characters of a text, both ends included.
-#[derive(Deserialize)]
-struct Span {
-    start: usize,
-    end: usize,
-}
-
-#[derive(Deserialize)]
-struct RecordQuery {
-    query: String,
-    #[serde(default)]
-    answers: Vec<RecordAnswer>,
-}
-
-#[derive(Deserialize)]
-struct RecordAnswer {
-    text: String,
-}
-
-/// The official form: a row is a passage with its queries. Entities and answers are sets of
-/// texts, in their order, as on the hub.
-fn record_nested(table: &Table) -> Result<Table> {
-    let rows = (0..table.rows()).map(|row| {
-        let passage: RecordPassage = nested(table, row, "passage")?;
-        let queries: Vec<RecordQuery> = nested(table, row, "qas")?;
-        let text = |span: &Span| -> String {
-            let length = (span.end + 1).saturating_sub(span.start);
-            passage.text.chars().skip(span.start).take(length).collect()
-        };
-        let entities: BTreeSet<String> = passage.entities.iter().map(text).collect();
-        let entities: Vec<String> = entities.into_iter().collect();
-        let made = queries.into_iter().map(|query| {
-            let answers: BTreeSet<String> = query.answers.into_iter().map(|a| a.text).collect();
-            let answers = serde_json::Value::from(answers.into_iter().collect::<Vec<_>>());
-            vec![
-                without_highlights(&passage.text),
-                query.query,
-                entities.join(", "),
-                answers.to_string(),
-            ]
-        });
-        Ok((row, made.collect()))
-    });
-    rebuilt(table, owned(["passage", "query", "entities", LABEL]), rows)
-}
-
-/// The hub's form: a row is a query.
-fn record(renamed: &Table) -> Result<Table> {
-    mapped(renamed, &[], |row, cells| {
-        if let Some(passage) = cells.get_mut("passage") {
-            *passage = without_highlights(passage);
-        }
-        if let Some(entities) = cells.get_mut("entities") {
-            let refused = |what| renamed.error(renamed.line(row), format!("`entities`: {what}"));
-            *entities = list(entities).map_err(refused)?.join(", ");
-        }
-        Ok(())
-    })
-}
-
-/// A passage whose highlights are sentences of it, as T5 has it.
-fn without_highlights(passage: &str) -> String {
-    let mut parts = passage.split("\n@highlight\n");
-    let mut text = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        text += if text.ends_with(['.', '?', '!', '"', '\'']) {
-            " "
-        } else {
-            ". "
-        };
-        text += part;
-    }
-    text
-}
-
-/// The official form, with its spans in an object.
-fn wsc_nested(table: &Table) -> Result<Table> {
-    #[derive(Deserialize)]
-    struct Target {
-        span1_index: usize,
-        span1_text: String,
-        span2_index: usize,
-        span2_text: String,
-    }
-    let added = ["span1_index", "span1_text", "span2_index", "span2_text"];
-    mapped(table, &added, |row, cells| {
-        let target: Target = nested(table, row, "target")?;
-        cells.insert("span1_index", target.span1_index.to_string());
-        cells.insert("span1_text", target.span1_text);
-        cells.insert("span2_index", target.span2_index.to_string());
-        cells.insert("span2_text", target.span2_text);
-        Ok(())
-    })
-}
-
-fn wsc(table: &Table) -> Result<Table> {
-    mapped(table, &[MARKED], |row, cells| {
-        let marked = marked(cells).map_err(|what| table.error(table.line(row), what))?;
-        cells.insert(MARKED, marked);
-        Ok(())
-    })
-}
-
-/// The text with `* … *` around its first span and `# … #` around its second, as T5 has it.
-///
-/// A span starts at a word, counted from 0; where the text there is not the span's own
-/// (letter case, a full stop), as many words as it has are marked. T5 leaves those unmarked.
-fn marked(cells: &BTreeMap<&str, String>) -> Result<String, String> {
-    let cell = |name: &str| {
-        let cell = cells.get(name).map(String::as_str);
-        cell.ok_or_else(|| format!("no column `{name}`, which super_glue/wsc.fixed needs"))
-    };
-    let text = cell("text")?;
-    let mut marks = Vec::new();
-    for (index, span, mark) in [
-        ("span1_index", "span1_text", "*"),
-        ("span2_index", "span2_text", "#"),
-    ] {
-        let number = cell(index)?;
-        let number: usize = number
-            .trim()
-            .parse()
-            .map_err(|_| format!("`{index}` must be the number of a word, found `{number}`"))?;
-        let (start, end) = place(text, number, cell(span)?)
-            .ok_or_else(|| format!("`{index}` is {number}, but `text` has fewer words"))?;
-        marks.extend([(start, format!("{mark} ")), (end, format!(" {mark}"))]);
-    }
-    // From the end, so that what was put in moves nothing that is still to come.
-    marks.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-    let mut marked = text.to_owned();
-    for (at, mark) in marks {
-        marked.insert_str(at, &mark);
-    }
-    Ok(marked)
-}
-
-/// Where a span starts and ends in a text, in bytes.
-fn place(text: &str, word: usize, span: &str) -> Option<(usize, usize)> {
-    let starts = words(text);
-    let (start, _) = *starts.get(word)?;
-    if text[start..].starts_with(span) {
-        return Some((start, start + span.len()));
-    }
-    let count = span.split_whitespace().count().max(1);
-    let (_, end) = *starts.get(word + count - 1).or(starts.last())?;
-    Some((start, end))
-}
-
-/// Where the words of a text start and end, in bytes.
-fn words(text: &str) -> Vec<(usize, usize)> {
-    let mut words = Vec::new();
-    let mut from = 0;
-    for word in text.split_whitespace() {
-        let start = text[from..].find(word).map_or(from, |at| from + at);
-        from = start + word.len();
-        words.push((start, from));
-    }
-    words
 }

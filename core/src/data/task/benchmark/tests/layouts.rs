@@ -148,8 +148,7 @@ fn nested_parquet_files_of_the_hub_are_read() {
             .unwrap();
         }
         let entry = find(&format!("super_glue/{name}")).unwrap();
-        let found = files::task_folder(entry, scene.folder.path()).unwrap();
-        let table = rows::read(entry, &found, Part::Train).unwrap();
+        let table = train(entry, scene.folder.path()).unwrap();
         assert_eq!(table.rows(), rows);
         let source = entry.source(&TaskConfig::default(), None, InputForm::EncoderDecoder);
         let source = source.unwrap();
@@ -168,18 +167,48 @@ fn the_parts_of_a_large_split_are_read_in_their_order() {
         fs::copy(&fixture, folder.join(format!("{part}.parquet"))).unwrap();
     }
     let entry = find("glue/sst2").unwrap();
-    let table = rows::read(entry, folder, Part::Train).unwrap();
+    let table = train(entry, folder).unwrap();
     assert_eq!(table.columns(), ["sentence", "label"]);
     assert_eq!(
         (table.rows(), table.cell(0, 0), table.cell(3, 0)),
         (6, "plain", "plain")
     );
     fs::remove_file(folder.join("train-00000-of-00002.parquet")).unwrap();
-    let message = rows::read(entry, folder, Part::Train)
-        .unwrap_err()
-        .to_string();
+    let message = train(entry, folder).unwrap_err().to_string();
     assert!(
         message.contains("is one of 2 files, and 1 are there"),
         "{message}"
     );
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn a_task_in_the_cache_of_the_hub_needs_no_network() {
+    let fixture =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/data/snappy.parquet");
+    let cache = tempfile::tempdir().unwrap();
+    let repository = cache.path().join("datasets--nyu-mll--glue");
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    let folder = repository.join("snapshots").join(commit).join("sst2");
+    fs::create_dir_all(repository.join("refs")).unwrap();
+    fs::write(repository.join("refs/main"), commit).unwrap();
+    fs::create_dir_all(&folder).unwrap();
+    for part in ["train", "validation"] {
+        fs::copy(
+            &fixture,
+            folder.join(format!("{part}-00000-of-00001.parquet")),
+        )
+        .unwrap();
+    }
+    let entry = find("glue/sst2").unwrap();
+    let (hub, parts) = (
+        Hub::new(cache.path().to_path_buf()),
+        [Part::Train, Part::Validation],
+    );
+    let found = found(entry, &TaskConfig::default(), &parts, &hub, &|| false).unwrap();
+    let expected = ["train", "validation"]
+        .map(|part| vec![folder.join(format!("{part}-00000-of-00001.parquet"))]);
+    assert_eq!(found, expected);
+    let table = rows::read(entry, &found[1]).unwrap();
+    assert_eq!((table.rows(), table.cell(0, 0)), (3, "plain"));
 }

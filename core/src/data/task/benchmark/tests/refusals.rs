@@ -184,9 +184,9 @@ fn rows_that_are_not_as_needed_are_named_with_their_line() {
         ),
     ] {
         let settings = format!("name = 'super_glue/{name}'\nsplit = 'official'");
-        let files = [(file, &*content)];
+        // The training file is read first.
+        let files = [(file, &*content), ("val.tsv", "nothing of use\n")];
         let message = refused(InputForm::EncoderDecoder, &settings, &files);
-        // The training file is read first; the other one is not even there.
         assert!(message.contains(expected), "{expected}: {message}");
     }
 }
