@@ -275,10 +275,10 @@ impl Hub {
         choose: Choose<'_>,
         cancelled: &(dyn Fn() -> bool + Sync),
     ) -> Result<PathBuf> {
-        if let Some(folder) = cache::snapshot(&self.cache, id) {
-            if choose(&cache::listing(&folder)).is_ok() {
-                return Ok(folder);
-            }
+        if let Some(folder) = cache::snapshot(&self.cache, id)
+            && choose(&cache::listing(&folder)).is_ok()
+        {
+            return Ok(folder);
         }
         self.fetch(id, "files of this data set that are needed", || {
             self.download_files(id, choose, cancelled)

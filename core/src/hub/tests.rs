@@ -183,9 +183,10 @@ fn a_cached_data_set_needs_no_network_and_half_of_it_is_none() {
     let hub = offline(cache.path());
     let id = HubId::parse(Kind::DataSet, "org/data").unwrap();
     let choosing = |wanted: &'static str| {
-        let choose = move |names: &[String]| match names.iter().any(|name| name == wanted) {
-            true => Ok(vec![wanted.to_owned()]),
-            false => Err(Error::data("org/data", None, format!("lacks {wanted}"))),
+        let choose = move |names: &[String]| {
+            let found = names.iter().find(|name| *name == wanted);
+            let lacks = || Error::data("org/data", None, format!("lacks {wanted}"));
+            Ok(vec![found.ok_or_else(lacks)?.clone()])
         };
         hub.data_set(&id, &choose, &|| false)
     };

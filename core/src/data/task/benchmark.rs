@@ -240,7 +240,7 @@ impl Benchmark {
     }
 
     /// What the paper's code or T5's own rounds STS-B's answers to, as steps a unit.
-    fn steps(&self, effect: Option<Effect>) -> f64 {
+    fn steps(effect: Option<Effect>) -> f64 {
         if effect == Some(Effect::Tenths) {
             10.0
         } else {
@@ -280,7 +280,7 @@ impl TaskData {
         let chosen = rows.choose(entry, rule, effect)?;
         let mut task = Task::new(plan, &entry.labels(), &train, loader)?;
         task.benchmark = Some(entry);
-        task.decimal_steps = (entry.kind == TaskKind::Regression).then(|| entry.steps(effect));
+        task.decimal_steps = (entry.kind == TaskKind::Regression).then(|| Benchmark::steps(effect));
         let make = |(table, rows): (usize, Vec<usize>)| {
             let table = if table == 0 {
                 &train
@@ -333,7 +333,7 @@ fn found(
 
 /// A user's table as the task's own; columns that it lacks are complained about later.
 pub(super) fn table(entry: &Benchmark, table: &Table) -> Result<Table> {
-    rows::prepared(entry, table.clone())
+    rows::prepared(entry, table)
 }
 
 /// The names of a task's metrics, the main one first.

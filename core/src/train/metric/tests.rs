@@ -116,13 +116,13 @@ fn without_examples_there_is_no_accuracy() {
 #[derive(Deserialize)]
 struct Cases {
     classification: Vec<Case<u32>>,
-    groups: Vec<Groups>,
+    groups: Vec<Grouped>,
     regression: Vec<Case<f64>>,
     answers: Vec<Answers>,
 }
 
 #[derive(Deserialize)]
-struct Groups {
+struct Grouped {
     name: String,
     groups: Vec<u32>,
     gold: Vec<u32>,

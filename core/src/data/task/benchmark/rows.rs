@@ -47,7 +47,7 @@ pub(super) fn read(entry: &Benchmark, paths: &[PathBuf]) -> Result<Table> {
         several => several[0].with_file_name("*.parquet"),
     };
     let table = Table::concatenated(&path, tables)?;
-    let table = prepared(entry, table)?;
+    let table = prepared(entry, &table)?;
     for Column(name, others) in entry.columns {
         if !table.columns().iter().any(|column| column == name) {
             let or = others.iter().map(|other| format!(" or `{other}`"));
@@ -80,16 +80,16 @@ fn listed(entry: &Benchmark) -> Vec<&'static str> {
 }
 
 /// A table with the task's columns, as far as they are there, and those made of them.
-pub(super) fn prepared(entry: &Benchmark, table: Table) -> Result<Table> {
+pub(super) fn prepared(entry: &Benchmark, table: &Table) -> Result<Table> {
     let has = |name: &str| table.columns().iter().any(|column| column == name);
     match entry.layout {
-        Layout::Plain | Layout::Headless(_) | Layout::ShortRows => renamed(entry, &table),
-        Layout::MultiRc if has("passage") => multirc::official(&table),
-        Layout::MultiRc => multirc::hub(&table, &renamed(entry, &table)?),
-        Layout::Record if has("qas") => record::official(&table),
-        Layout::Record => record::hub(&renamed(entry, &table)?),
-        Layout::Wsc if has("target") => wsc::with_marks(&wsc::flat(&table)?),
-        Layout::Wsc => wsc::with_marks(&renamed(entry, &table)?),
+        Layout::Plain | Layout::Headless(_) | Layout::ShortRows => renamed(entry, table),
+        Layout::MultiRc if has("passage") => multirc::official(table),
+        Layout::MultiRc => multirc::hub(table, &renamed(entry, table)?),
+        Layout::Record if has("qas") => record::official(table),
+        Layout::Record => record::hub(&renamed(entry, table)?),
+        Layout::Wsc if has("target") => wsc::with_marks(&wsc::flat(table)?),
+        Layout::Wsc => wsc::with_marks(&renamed(entry, table)?),
     }
 }
 

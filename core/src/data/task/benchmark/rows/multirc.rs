@@ -53,18 +53,16 @@ pub(super) fn hub(table: &Table, renamed: &Table) -> Result<Table> {
         paragraph: serde_json::Value,
         question: serde_json::Value,
     }
-    let numbered = table.columns().iter().any(|column| column == "idx");
+    let idx = table.columns().iter().position(|column| column == "idx");
+    let numbered = |row| idx.is_some_and(|idx| table.cell(row, idx).starts_with('{'));
     mapped(renamed, &[GROUP], |row, cells| {
-        let index = numbered
-            .then(|| nested::<Index>(table, row, "idx"))
-            .and_then(Result::ok);
-        let group = match index {
-            Some(index) => format!("{} {}", index.paragraph, index.question),
+        let group = if numbered(row) {
+            let index: Index = nested(table, row, "idx")?;
+            format!("{} {}", index.paragraph, index.question)
+        } else {
             // Elsewhere a question is one by its text.
-            None => {
-                let text = |name| cells.get(name).cloned().unwrap_or_default();
-                format!("{}\n{}", text("paragraph"), text("question"))
-            }
+            let text = |name| cells.get(name).cloned().unwrap_or_default();
+            format!("{}\n{}", text("paragraph"), text("question"))
         };
         for name in ["paragraph", "question", "answer"] {
             if let Some(text) = cells.get_mut(name) {
