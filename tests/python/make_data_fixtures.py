@@ -91,6 +91,40 @@ def decimals() -> None:
     write_json(DATA / "decimals.json", [[value, str(round(value, 1))] for value in values])
 
 
+def nested_files() -> None:
+    """The tasks that are nested on the hub, in its columns."""
+    import pyarrow
+    from pyarrow import parquet
+
+    paragraph = "It is early.<br>The baker <b>sells</b> bread."
+    answers = [("Who sells bread?", 0, "the baker", 1), ("Who sells bread?", 0, "nobody", 0)]
+    answers += [("What is sold?", 1, "bread", 1)]
+    multirc = [
+        {
+            "paragraph": paragraph,
+            "question": question,
+            "answer": answer,
+            "idx": {"paragraph": 0, "question": number, "answer": at},
+            "label": label,
+        }
+        for at, (question, number, answer, label) in enumerate(answers)
+    ]
+    record = [
+        {
+            "passage": "It is early.\n@highlight\nAnn waits",
+            "query": f"@placeholder {ends}",
+            "entities": ["Ann", "the baker"],
+            "entity_spans": {"text": ["Ann"], "start": [26], "end": [29]},
+            "answers": answers,
+            "idx": {"passage": 0, "query": at},
+        }
+        for at, (ends, answers) in enumerate([("sells bread.", ["the baker"]), ("waits.", ["Ann"])])
+    ]
+    for name, rows in {"multirc": multirc, "record": record}.items():
+        table = pyarrow.Table.from_pylist(rows)
+        parquet.write_table(table, DATA / f"{name}.parquet", compression="snappy")
+
+
 def parquet_files() -> None:
     import pyarrow
     from pyarrow import parquet
@@ -314,5 +348,6 @@ if __name__ == "__main__":
     permutations()
     decimals()
     parquet_files()
+    nested_files()
     sentencepieces()
     bert()

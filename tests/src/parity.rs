@@ -101,6 +101,7 @@ impl RawBatch {
                         .map_or(Gold::Text(String::new()), |&c| Gold::Class(c)),
                     Kind::Values => Gold::Value(self.values[i]),
                 },
+                group: None,
             })
             .collect();
         Batch::gather(&examples, &(0..examples.len()).collect::<Vec<_>>())

@@ -8,12 +8,16 @@ use tracing_subscriber::filter::LevelFilter;
 /// Environment variable with a filter such as `debug` or `compacter_core=debug`.
 const VARIABLE: &str = "COMPACTER_LOG";
 
-/// Prints warnings and errors, or what `COMPACTER_LOG` asks for.
+/// What is shown where the variable asks for nothing: warnings, errors, and how far
+/// downloads are.
+const DEFAULT: &str = "warn,compacter_core::hub=info";
+
+/// Prints warnings, errors and the progress of downloads, or what `COMPACTER_LOG` asks for.
 pub(crate) fn install() {
+    let asked = std::env::var(VARIABLE).unwrap_or_else(|_| DEFAULT.to_owned());
     let filter = EnvFilter::builder()
         .with_default_directive(LevelFilter::WARN.into())
-        .with_env_var(VARIABLE)
-        .from_env_lossy();
+        .parse_lossy(asked);
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

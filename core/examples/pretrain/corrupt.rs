@@ -103,6 +103,7 @@ pub(crate) fn corrupt(passage: &Passage, key: Key) -> Corrupted {
             source: Tokens { ids, types },
             target,
             gold: Gold::Text(String::new()),
+            group: None,
         },
         words,
     }

@@ -164,10 +164,39 @@ impl TaskConfig {
             let message = format!("the task `{name}` brings its own; remove this or task.name");
             ensure(!given, &format!("task.{key}"), message)?;
         }
+        if name.starts_with("glue/") || name.starts_with("super_glue/") {
+            return self.check_benchmark();
+        }
+        self.check_no_benchmark()
+    }
+
+    /// What only the tasks of GLUE and SuperGLUE have.
+    fn check_benchmark(&self) -> Outcome {
+        let source = self.source.as_deref();
+        ensure(source != Some(""), "task.source", "must not be empty")?;
+        for (at, quirk) in self.quirks.iter().enumerate() {
+            let message = format!("`{}` is listed twice", quirk.name());
+            ensure(!self.quirks[..at].contains(quirk), "task.quirks", message)?;
+        }
+        Ok(())
+    }
+
+    fn check_no_benchmark(&self) -> Outcome {
+        for (key, given) in [
+            ("source", self.source.is_some()),
+            ("split", self.split.is_some()),
+            ("data_seed", self.data_seed.is_some()),
+            ("prefix", self.prefix.is_some()),
+            ("quirks", !self.quirks.is_empty()),
+        ] {
+            let message = "is for tasks named glue/… or super_glue/…; remove it";
+            ensure(!given, &format!("task.{key}"), message)?;
+        }
         Ok(())
     }
 
     fn check_described(&self) -> Outcome {
+        self.check_no_benchmark()?;
         let Some(kind) = self.kind else {
             let message = "names no task: give `name`, or `kind`, `train`, `text` and `label`";
             return Err(Complaint::new("task", message));

@@ -1,8 +1,8 @@
 //! From a file to a checked configuration.
 //!
 //! Relative paths of a file mean what stands beside it: `task.train`, `task.validation`,
-//! `task.test`, and `model.path` where it starts with `./` or `../` or names a folder
-//! there, are taken relative to the file's folder. The same paths in a `--set` are
+//! `task.test`, and `model.path` and `task.source` where they start with `./` or `../` or
+//! name a folder there, are taken relative to the file's folder. The same paths in a `--set` are
 //! relative to the working directory, where the user typed them. Either way the
 //! configuration holds them absolute, so that it means the same wherever it is copied.
 //! `output.directory` is always relative to the working directory.
@@ -70,10 +70,15 @@ impl RunConfig {
                 *path = absolute(field, &base(field).join(&path))?.into();
             }
         }
-        let model = &mut self.model.path;
-        let beside = base("model.path").join(&model);
-        if model.starts_with("./") || model.starts_with("../") || beside.is_dir() {
-            *model = absolute("model.path", &beside)?;
+        for (field, path) in [
+            ("model.path", Some(&mut self.model.path)),
+            ("task.source", task.source.as_mut()),
+        ] {
+            let Some(path) = path else { continue };
+            let beside = base(field).join(&path);
+            if path.starts_with("./") || path.starts_with("../") || beside.is_dir() {
+                *path = absolute(field, &beside)?;
+            }
         }
         Ok(())
     }

@@ -42,7 +42,7 @@ pub use method::{
 };
 pub use model::{Dtype, ModelConfig, Pooling};
 pub use output::{OutputConfig, WatchConfig};
-pub use task::{TaskConfig, TaskKind};
+pub use task::{Quirk, SplitRule, TaskConfig, TaskKind};
 pub use train::{MixedPrecision, ScheduleKind, StepForm, TrainConfig, UpdateScale};
 pub use value::{EvalEvery, Warmup};
 

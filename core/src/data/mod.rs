@@ -40,6 +40,8 @@ pub enum Gold {
     Value(f64),
     /// Text to generate.
     Text(String),
+    /// Texts, any of which is right to generate; at least one.
+    AnyOf(Vec<String>),
     /// Not known: the example is there to be predicted.
     Unknown,
 }
@@ -54,6 +56,8 @@ pub struct Example {
     pub target: Vec<u32>,
     /// The answer.
     pub gold: Gold,
+    /// Examples of the same number are right together or not at all, where that is measured.
+    pub group: Option<u32>,
 }
 
 /// Refuses a setting of the task; who knows the configuration's file names it in its place.

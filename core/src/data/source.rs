@@ -23,6 +23,24 @@ use crate::{Error, Result};
 
 const KNOWN: &str = ".jsonl, .csv, .tsv or .parquet";
 
+/// What is known of a file beyond its extension.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Form<'a> {
+    /// The columns to keep; what is nested in them is kept as JSON text. `None` is for all
+    /// columns, none of which may be nested.
+    pub(super) only: Option<&'a [&'a str]>,
+    /// What the columns of a TSV file are called if no line of it says so.
+    pub(super) header: Option<&'a [&'a str]>,
+    /// Whether TSV rows that end too early are left out, with a warning.
+    pub(super) without_short_rows: bool,
+}
+
+impl Form<'_> {
+    fn keeps(&self, column: &str) -> bool {
+        self.only.is_none_or(|only| only.contains(&column))
+    }
+}
+
 /// A table of text in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
@@ -41,12 +59,21 @@ impl Table {
     /// not known or its content is not a table with at least one row; [`Error::Io`] when it
     /// cannot be read.
     pub fn read(path: &Path) -> Result<Self> {
+        Self::read_as(path, &Form::default())
+    }
+
+    /// Reads a file in a form that may depart from what its extension says.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`].
+    pub(super) fn read_as(path: &Path, form: &Form<'_>) -> Result<Self> {
         let extension = path.extension().unwrap_or_default().to_string_lossy();
         let parse = match extension.to_ascii_lowercase().as_str() {
             "jsonl" => jsonl::parse,
             "csv" => csv::parse,
             "tsv" => tsv::parse,
-            "parquet" => return read_parquet(path)?.filled(),
+            "parquet" => return read_parquet(path, form)?.filled(),
             "" => {
                 let message = format!("no extension says how to read it; known are {KNOWN}");
                 return Err(Error::data(path, None, message));
@@ -57,7 +84,7 @@ impl Table {
             }
         };
         let bytes = std::fs::read(path).map_err(unreadable(path))?;
-        parse(path, text(path, &bytes)?)?.filled()
+        parse(path, text(path, &bytes)?, form)?.filled()
     }
 
     /// Reads JSON lines that do not stand in a file; messages name them `name`.
@@ -67,11 +94,15 @@ impl Table {
     /// [`Error::Data`] as [`Self::read`].
     pub fn from_jsonl(name: &str, bytes: &[u8]) -> Result<Self> {
         let path = Path::new(name);
-        jsonl::parse(path, text(path, bytes)?)?.filled()
+        jsonl::parse(path, text(path, bytes)?, &Form::default())?.filled()
     }
 
     /// An empty table with these columns; refuses two of one name.
-    fn with_columns(path: &Path, line: Option<usize>, columns: Vec<String>) -> Result<Self> {
+    pub(super) fn with_columns(
+        path: &Path,
+        line: Option<usize>,
+        columns: Vec<String>,
+    ) -> Result<Self> {
         for (at, name) in columns.iter().enumerate() {
             if let Some(first) = columns[..at].iter().position(|other| other == name) {
                 let (first, second) = (first + 1, at + 1);
@@ -88,7 +119,11 @@ impl Table {
     }
 
     /// Appends a row; refuses one that has not a cell for each column.
-    fn push(&mut self, line: usize, cells: impl IntoIterator<Item = String>) -> Result<()> {
+    pub(super) fn push(
+        &mut self,
+        line: usize,
+        cells: impl IntoIterator<Item = String>,
+    ) -> Result<()> {
         let before = self.cells.len();
         self.cells.extend(cells);
         let (found, expected) = (self.cells.len() - before, self.columns.len());
@@ -107,8 +142,46 @@ impl Table {
         Ok(self)
     }
 
-    fn error(&self, line: usize, message: impl Into<String>) -> Error {
+    pub(super) fn error(&self, line: usize, message: impl Into<String>) -> Error {
         Error::data(&self.path, Some(line), message)
+    }
+
+    /// The rows of several tables of the same columns, one after the other; messages name
+    /// the first row's file as `path`.
+    pub(super) fn concatenated(path: &Path, tables: Vec<Self>) -> Result<Self> {
+        let mut tables = tables.into_iter();
+        let Some(mut all) = tables.next() else {
+            return Err(Error::data(path, None, "is no file"));
+        };
+        for table in tables {
+            if table.columns != all.columns {
+                let message = format!("has other columns than {}", all.path.display());
+                return Err(Error::data(table.path, None, message));
+            }
+            all.cells.extend(table.cells);
+            all.lines.extend(table.lines);
+        }
+        all.path = path.to_path_buf();
+        Ok(all)
+    }
+
+    /// The table with some of its columns, in its own order.
+    fn only(self, form: &Form<'_>) -> Self {
+        let kept: Vec<bool> = self.columns.iter().map(|name| form.keeps(name)).collect();
+        if kept.iter().all(|&kept| kept) {
+            return self;
+        }
+        let pick = |all: Vec<String>| -> Vec<String> {
+            let chosen = all.into_iter().zip(kept.iter().cycle());
+            chosen
+                .filter_map(|(text, &kept)| kept.then_some(text))
+                .collect()
+        };
+        Self {
+            columns: pick(self.columns),
+            cells: pick(self.cells),
+            ..self
+        }
     }
 
     /// The file that the table was read from.
@@ -171,12 +244,12 @@ impl Table {
 }
 
 #[cfg(feature = "parquet")]
-fn read_parquet(path: &Path) -> Result<Table> {
-    parquet::read(path)
+fn read_parquet(path: &Path, form: &Form<'_>) -> Result<Table> {
+    parquet::read(path, form)
 }
 
 #[cfg(not(feature = "parquet"))]
-fn read_parquet(path: &Path) -> Result<Table> {
+fn read_parquet(path: &Path, _form: &Form<'_>) -> Result<Table> {
     let message = "this build does not read Parquet files: build it with the feature `parquet`, \
                    or convert the file to .jsonl";
     Err(Error::data(path, None, message))

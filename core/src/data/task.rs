@@ -5,20 +5,23 @@
 //! with one decimal (the reference's form for STS-B), as text.
 
 mod answer;
+mod benchmark;
 mod lesson;
 mod plan;
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use self::answer::Answers;
-use self::plan::{Plan, Source};
+use self::benchmark::Benchmark;
+use self::plan::{Plan, Source, Words};
 use rayon::prelude::*;
 
 use super::split::choose;
 use super::tokenize::map_all;
 use super::{Example, Gold, Input, Table, Tokenizer};
-use crate::Result;
 use crate::config::{TaskConfig, TaskKind};
+use crate::{Error, Result};
 
 /// How a backbone takes its inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +53,10 @@ pub struct Task {
     label: String,
     max_length: usize,
     max_target_length: usize,
+    /// Where written numbers are rounded, how many steps make one.
+    decimal_steps: Option<f64>,
+    /// What it is of GLUE or SuperGLUE.
+    benchmark: Option<&'static Benchmark>,
 }
 
 /// A task with the examples of its splits.
@@ -75,7 +82,8 @@ pub enum AnswerColumn {
 }
 
 impl TaskData {
-    /// Reads a task's files, or a lesson.
+    /// Reads a task's files, or one that the program knows; `seed` chooses rows where the
+    /// configuration has no `data_seed` for that.
     ///
     /// # Errors
     ///
@@ -83,6 +91,13 @@ impl TaskData {
     /// [`crate::Error::Data`] and [`crate::Error::Io`] for what is wrong with a file;
     /// [`crate::Error::Cancelled`].
     pub fn load(config: &TaskConfig, seed: u64, loader: &Loader<'_>) -> Result<Self> {
+        if let Some(name) = config
+            .name
+            .as_deref()
+            .filter(|name| benchmark::is_one(name))
+        {
+            return Self::of_benchmark(name, config, loader);
+        }
         if let Some(name) = &config.name {
             return Self::of_lesson(lesson::find(name)?, config, seed, loader);
         }
@@ -115,9 +130,15 @@ impl Task {
             TaskKind::Classification if names.is_empty() => answer::distinct(train, column)?,
             _ => names.to_vec(),
         };
-        let verbalizers = match loader.form {
-            InputForm::Encoder => Vec::new(),
-            InputForm::EncoderDecoder => answer::verbalizers(&labels, loader.tokenizer)?,
+        let verbalizers = match (loader.form, plan.words) {
+            (InputForm::Encoder, _) => Vec::new(),
+            (InputForm::EncoderDecoder, Words::Names) => {
+                answer::verbalizers(&labels, loader.tokenizer)?
+            }
+            (InputForm::EncoderDecoder, Words::Numbers) => {
+                let numbers: Vec<String> = (0..labels.len()).map(|n| n.to_string()).collect();
+                answer::verbalizers(&numbers, loader.tokenizer)?
+            }
         };
         Ok(Self {
             kind: plan.kind,
@@ -127,6 +148,8 @@ impl Task {
             label: plan.label.to_owned(),
             max_length: plan.max_length,
             max_target_length: plan.max_target_length,
+            decimal_steps: None,
+            benchmark: None,
         })
     }
 
@@ -141,6 +164,8 @@ impl Task {
             label: "target".to_owned(),
             max_length,
             max_target_length,
+            decimal_steps: None,
+            benchmark: None,
         }
     }
 
@@ -164,9 +189,13 @@ impl Task {
 
     /// The names of the task's metrics, the main one first.
     ///
-    /// `f1` is that of class 1 where there are two classes, else the mean over all classes.
+    /// `f1` is that of class 1 where there are two classes, else the mean over the classes
+    /// that occur; `average` is the mean of the others, which decides in the paper.
     #[must_use]
     pub fn metrics(&self) -> &'static [&'static str] {
+        if let Some(entry) = self.benchmark {
+            return benchmark::metrics(entry);
+        }
         match self.kind {
             TaskKind::Classification => &["accuracy", "f1", "matthews"],
             TaskKind::Regression => &["pearson", "spearman"],
@@ -191,7 +220,30 @@ impl Task {
         answers: AnswerColumn,
         loader: &Loader<'_>,
     ) -> Result<Vec<Example>> {
+        if let Some(entry) = self.benchmark {
+            let table = benchmark::table(entry, table)?;
+            return self.examples(&table, &all_rows(&table), answers, loader);
+        }
         self.examples(table, &all_rows(table), answers, loader)
+    }
+
+    /// Examples with several right answers once for each of them; others as they are.
+    fn repeated(&self, examples: Vec<Example>, loader: &Loader<'_>) -> Result<Vec<Example>> {
+        let mut repeated = Vec::with_capacity(examples.len());
+        for example in examples {
+            let Gold::AnyOf(answers) = &example.gold else {
+                repeated.push(example);
+                continue;
+            };
+            for answer in answers {
+                let tokenizer = loader.tokenizer;
+                repeated.push(Example {
+                    target: tokenizer.encode_target(answer, self.max_target_length)?,
+                    ..example.clone()
+                });
+            }
+        }
+        Ok(repeated)
     }
 
     fn examples(
@@ -215,14 +267,39 @@ impl Task {
             None => Ok((Gold::Unknown, Vec::new())),
         };
         let answers = map_all(rows, cancelled, answer)?;
-        let pairs = sources.into_iter().zip(answers);
-        let example = |(source, (gold, target))| Example {
+        let groups = self.groups(table, rows)?;
+        let pairs = sources.into_iter().zip(answers).zip(groups);
+        let example = |((source, (gold, target)), group)| Example {
             source,
             target,
             gold,
+            group,
         };
         Ok(pairs.map(example).collect())
     }
+
+    /// The number of each row's group, by the first row of the group in the table.
+    fn groups(&self, table: &Table, rows: &[usize]) -> Result<Vec<Option<u32>>> {
+        let Some(column) = self.benchmark.and_then(benchmark::group) else {
+            return Ok(vec![None; rows.len()]);
+        };
+        let column = table.column(column, "task.name")?;
+        let mut first: HashMap<&str, u32> = HashMap::new();
+        let groups = rows.iter().map(|&row| {
+            let next = u32::try_from(first.len()).ok();
+            let next =
+                next.ok_or_else(|| Error::data(table.path(), None, "has too many groups"))?;
+            Ok(Some(*first.entry(table.cell(row, column)).or_insert(next)))
+        });
+        groups.collect()
+    }
+}
+
+/// The columns that rows of a GLUE or SuperGLUE task have beside the answer; `None` for
+/// names of other tasks.
+#[must_use]
+pub fn benchmark_columns(name: &str) -> Option<Vec<String>> {
+    benchmark::columns(name)
 }
 
 fn all_rows(table: &Table) -> Vec<usize> {

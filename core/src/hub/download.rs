@@ -1,76 +1,83 @@
-//! Fetches a model into the cache.
+//! Fetches a repository, or some files of one, into the cache.
 //!
 //! A branch is pinned to its commit first, so that files of two commits never mix; the
-//! branch's entry in the cache is written last, so that it never stands for half a model.
-//! The library that moves the bytes checks neither their number nor their hash: both are
-//! checked here.
+//! branch's entry in the cache is written last, so that it never stands for half of what is
+//! needed.
 
 use std::future::Future;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
 
-use hf_hub::repository::RepoTreeEntry;
-use hf_hub::{HFClient, HFError, HFRepository, RepoTypeModel, split_id};
-use sha2::{Digest, Sha256};
+use hf_hub::repository::{RepoSibling, RepoTreeEntry, RepoType};
+use hf_hub::{HFClient, HFError, HFRepository, split_id};
 
 use super::explain::explain;
 use super::files::{self, CONFIG, EXTRAS, TOKENIZERS, WEIGHTS, WeightFiles};
-use super::{Hub, HubId, cache};
-use crate::cancel::CancelToken;
+use super::store::{Remote, Store};
+use super::transfer::Transfer;
+use super::{Choose, Hub, HubId, cache};
 use crate::{Error, Result};
 
-/// How often a waiting download looks at its token.
-const POLL: Duration = Duration::from_millis(50);
+/// How often who waits looks at whether to stop.
+pub(super) const POLL: Duration = Duration::from_millis(50);
 
-/// Bytes that are hashed between two looks at the token.
-const CHUNK: usize = 1 << 20;
+/// Downloads what a model lacks in the cache and returns its folder there.
+pub(super) fn model(
+    hub: &Hub,
+    id: &HubId,
+    cancelled: &(dyn Fn() -> bool + Sync),
+) -> Result<PathBuf> {
+    let job = Job { hub, id, cancelled };
+    job.started(|| job.model())
+}
 
-/// Downloads what the model lacks in the cache and returns its folder there.
-pub(super) fn download(hub: &Hub, id: &HubId, cancel: &CancelToken) -> Result<PathBuf> {
-    let job = Job { hub, id, cancel };
-    // On a thread of its own: a runtime cannot start inside another, and the caller may
-    // well be a notebook that has one.
-    let runtime = || {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| job.refuse(format!("cannot start a download: {error}")))?
-            .block_on(job.run())
-    };
-    std::thread::scope(|scope| match scope.spawn(runtime).join() {
-        Ok(result) => result,
-        Err(panic) => std::panic::resume_unwind(panic),
-    })
+/// Downloads the files of a data set that `choose` names, and returns its folder.
+pub(super) fn data_set(
+    hub: &Hub,
+    id: &HubId,
+    choose: Choose<'_>,
+    cancelled: &(dyn Fn() -> bool + Sync),
+) -> Result<PathBuf> {
+    let job = Job { hub, id, cancelled };
+    job.started(|| job.data_set(choose))
 }
 
 /// One download.
-struct Job<'a> {
-    hub: &'a Hub,
-    id: &'a HubId,
-    cancel: &'a CancelToken,
-}
-
-/// A file that the hub has.
-struct Remote {
-    path: String,
-    size: u64,
+pub(super) struct Job<'a> {
+    pub(super) hub: &'a Hub,
+    pub(super) id: &'a HubId,
+    cancelled: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl Job<'_> {
-    async fn run(&self) -> Result<PathBuf> {
+    /// Runs a download on a thread of its own: a runtime cannot start inside another, and
+    /// the caller may well be a notebook that has one.
+    fn started<F: Future<Output = Result<PathBuf>>>(
+        &self,
+        download: impl FnOnce() -> F + Send,
+    ) -> Result<PathBuf> {
+        let runtime = || {
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(|error| self.refuse(format!("cannot start a download: {error}")))?
+                .block_on(download())
+        };
+        std::thread::scope(|scope| match scope.spawn(runtime).join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        })
+    }
+
+    async fn model(&self) -> Result<PathBuf> {
         let client = self.client().map_err(|error| self.explain(error))?;
         let (owner, name) = split_id(&self.id.repository);
         let repository = client.model(owner, name);
         let info = repository.info().revision(&self.id.revision).send();
         let info = self.wait(info).await?;
-        let commit = info
-            .sha
-            .filter(|sha| cache::is_commit(sha))
-            .ok_or_else(|| self.refuse("the hub names no commit for this revision".to_owned()))?;
-        let listed = info.siblings.unwrap_or_default();
-        let has = |file: &str| listed.iter().any(|sibling| sibling.rfilename == file);
+        let (commit, listed) = self.pinned(info.sha, info.siblings)?;
+        let has = |file: &str| listed.iter().any(|name| name == file);
 
         let (mut wanted, weights) = self.choose(has)?;
         let folder = cache::repository(&self.hub.cache, self.id)
@@ -90,10 +97,41 @@ impl Job<'_> {
         Ok(folder)
     }
 
+    async fn data_set(&self, choose: Choose<'_>) -> Result<PathBuf> {
+        let client = self.client().map_err(|error| self.explain(error))?;
+        let (owner, name) = split_id(&self.id.repository);
+        let repository = client.dataset(owner, name);
+        let info = repository.info().revision(&self.id.revision).send();
+        let info = self.wait(info).await?;
+        let (commit, listed) = self.pinned(info.sha, info.siblings)?;
+        let wanted = choose(&listed)?;
+        self.fetch_all(&repository, &commit, &wanted).await?;
+        self.write_reference(&commit)?;
+        let repository = cache::repository(&self.hub.cache, self.id);
+        Ok(repository.join("snapshots").join(commit))
+    }
+
+    /// The commit of the revision asked for, and its files.
+    fn pinned(
+        &self,
+        commit: Option<String>,
+        listed: Option<Vec<RepoSibling>>,
+    ) -> Result<(String, Vec<String>)> {
+        let commit = commit.filter(|commit| cache::is_commit(commit));
+        let commit = commit
+            .ok_or_else(|| self.refuse("the hub names no commit for this revision".to_owned()))?;
+        let listed = listed.unwrap_or_default().into_iter();
+        Ok((commit, listed.map(|sibling| sibling.rfilename).collect()))
+    }
+
     fn client(&self) -> Result<HFClient, HFError> {
         let builder = HFClient::builder()
             .cache_dir(&self.hub.cache)
             .retry_max_attempts(self.hub.retries);
+        let builder = match &self.hub.token {
+            Some(token) => builder.token(token),
+            None => builder,
+        };
         match &self.hub.endpoint {
             Some(endpoint) => builder.endpoint(endpoint).build(),
             None => builder.build(),
@@ -124,9 +162,9 @@ impl Job<'_> {
         Ok((files.map(str::to_owned).collect(), weights))
     }
 
-    async fn fetch_all(
+    async fn fetch_all<T: RepoType>(
         &self,
-        repository: &HFRepository<RepoTypeModel>,
+        repository: &HFRepository<T>,
         commit: &str,
         wanted: &[String],
     ) -> Result<()> {
@@ -136,82 +174,28 @@ impl Job<'_> {
             .revision(commit)
             .send();
         let entries = self.wait(listing).await?;
+        let folder = cache::repository(&self.hub.cache, self.id);
+        let store = Store {
+            repository: &folder,
+        };
         for wanted in wanted {
-            let remote = entries.iter().find_map(|entry| match entry {
-                RepoTreeEntry::File { path, size, .. } if path == wanted => Some(Remote {
-                    path: path.clone(),
-                    size: *size,
-                }),
-                _ => None,
-            });
-            let remote =
-                remote.ok_or_else(|| self.refuse(format!("the hub does not have {wanted}")))?;
-            self.fetch(repository, commit, &remote).await?;
+            let found = entries.iter().find_map(|entry| remote(entry, wanted));
+            let found =
+                found.ok_or_else(|| self.refuse(format!("the hub does not have {wanted}")))?;
+            if !is_safe(&found) {
+                let message = format!("the hub tells nothing sensible of {wanted}");
+                return Err(self.refuse(message));
+            }
+            let transfer = Transfer {
+                job: self,
+                repository,
+                store: &store,
+                commit,
+                remote: &found,
+            };
+            transfer.run().await?;
         }
         Ok(())
-    }
-
-    async fn fetch(
-        &self,
-        repository: &HFRepository<RepoTypeModel>,
-        commit: &str,
-        remote: &Remote,
-    ) -> Result<()> {
-        tracing::info!(model = %self.id, file = remote.path, bytes = remote.size, "downloading");
-        let file = repository
-            .download_file()
-            .filename(&remote.path)
-            .revision(commit)
-            .send();
-        let link = self.wait(file).await?;
-        if let Some(damage) = self.damage(&link, remote.size)? {
-            let blob = std::fs::canonicalize(&link).unwrap_or_else(|_| link.clone());
-            for broken in [&link, &blob] {
-                // Gone is what it should be; anything else the next attempt reports.
-                let _ = std::fs::remove_file(broken);
-            }
-            let file = &remote.path;
-            return Err(self.refuse(format!(
-                "{file} arrived damaged ({damage}) and was removed again: try once more"
-            )));
-        }
-        Ok(())
-    }
-
-    /// How a file differs from what the hub has.
-    fn damage(&self, link: &Path, size: u64) -> Result<Option<String>> {
-        let found = std::fs::metadata(link)
-            .map_err(Error::io(link, "read"))?
-            .len();
-        if found != size {
-            return Ok(Some(format!("{found} bytes instead of {size}")));
-        }
-        // The cache names a large file by its SHA-256 and a small one by a git hash.
-        let Ok(blob) = std::fs::canonicalize(link) else {
-            return Ok(None);
-        };
-        let name = blob.file_name().and_then(|name| name.to_str());
-        let is_sha256 =
-            |name: &&str| name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit());
-        let Some(expected) = name.filter(is_sha256) else {
-            return Ok(None);
-        };
-        let found = self.sha256(&blob)?;
-        Ok((found != expected).then(|| format!("SHA-256 {found} instead of {expected}")))
-    }
-
-    fn sha256(&self, path: &Path) -> Result<String> {
-        let mut file = std::fs::File::open(path).map_err(Error::io(path, "open"))?;
-        let mut chunk = vec![0; CHUNK];
-        let mut hash = Sha256::new();
-        loop {
-            self.cancel.check()?;
-            match file.read(&mut chunk).map_err(Error::io(path, "read"))? {
-                0 => break,
-                length => hash.update(&chunk[..length]),
-            }
-        }
-        Ok(hex(&hash.finalize()))
     }
 
     /// Lets later runs find the commit under the revision's name.
@@ -230,29 +214,78 @@ impl Job<'_> {
         std::fs::rename(&draft, &path).map_err(Error::io(&path, "write"))
     }
 
-    /// Waits for the hub, but no longer than the token allows; dropping the request ends it.
+    /// Waits for the hub's answer, or for being told to stop.
     async fn wait<T>(&self, request: impl Future<Output = Result<T, HFError>>) -> Result<T> {
-        let mut request = pin!(request);
+        self.asked(request)
+            .await?
+            .map_err(|error| self.explain(error))
+    }
+
+    /// As [`Self::wait`], with the hub's own error.
+    pub(super) async fn asked<T>(
+        &self,
+        request: impl Future<Output = Result<T, HFError>>,
+    ) -> Result<Result<T, HFError>> {
+        self.awaited(request).await
+    }
+
+    /// Waits, but no longer than until told to stop; dropping what is awaited ends it.
+    pub(super) async fn awaited<T>(&self, awaited: impl Future<Output = T>) -> Result<T> {
+        let mut awaited = pin!(awaited);
         loop {
-            self.cancel.check()?;
-            if let Ok(done) = tokio::time::timeout(POLL, request.as_mut()).await {
-                return done.map_err(|error| self.explain(error));
+            self.go_on()?;
+            if let Ok(done) = tokio::time::timeout(POLL, awaited.as_mut()).await {
+                return Ok(done);
             }
         }
     }
 
-    fn refuse(&self, message: String) -> Error {
-        Error::model(self.id.to_string(), message)
+    pub(super) async fn sleep(&self, duration: Duration) -> Result<()> {
+        self.awaited(tokio::time::sleep(duration)).await
     }
 
-    fn explain(&self, error: HFError) -> Error {
+    /// Refuses to go on once told to stop.
+    pub(super) fn go_on(&self) -> Result<()> {
+        if (self.cancelled)() {
+            return Err(Error::Cancelled);
+        }
+        Ok(())
+    }
+
+    pub(super) fn refuse(&self, message: String) -> Error {
+        self.id.refuse(message)
+    }
+
+    pub(super) fn explain(&self, error: HFError) -> Error {
         self.refuse(explain(self.id, error))
     }
 }
 
-/// Writes bytes as a hash is written.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    let digit = |value: u8| char::from_digit(value.into(), 16);
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.filter_map(digit).collect()
+/// What the hub tells of the file wanted, if the entry is that.
+fn remote(entry: &RepoTreeEntry, wanted: &str) -> Option<Remote> {
+    match entry {
+        RepoTreeEntry::File {
+            path,
+            size,
+            oid,
+            lfs,
+            ..
+        } if path == wanted => Some(Remote {
+            path: path.clone(),
+            size: *size,
+            oid: oid.clone(),
+            large: lfs.is_some(),
+        }),
+        _ => None,
+    }
+}
+
+/// Whether path and hash can be parts of paths on this machine.
+fn is_safe(remote: &Remote) -> bool {
+    let inside = remote
+        .path
+        .split('/')
+        .all(|part| !["", ".", ".."].contains(&part));
+    let hash = cache::is_commit(&remote.oid);
+    inside && hash && !remote.path.contains('\\')
 }

@@ -7,11 +7,12 @@ use super::HubId;
 /// How to show the hub who asks.
 const LOGIN: &str = "set HF_TOKEN, or log in with `hf auth login`";
 
-/// Says why a model could not be had, and what to do.
+/// Says why something could not be had, and what to do.
 pub(super) fn explain(id: &HubId, error: HFError) -> String {
+    let thing = id.kind.noun();
     if gated(&error) {
         return format!(
-            "the hub gives this model only to who accepted its terms: \
+            "the hub gives this {thing} only to who accepted its terms: \
              accept them on its page, then {LOGIN}"
         );
     }
@@ -21,14 +22,14 @@ pub(super) fn explain(id: &HubId, error: HFError) -> String {
                 .as_ref()
                 .is_none_or(|c| c.error_code.as_deref() != Some("RepoNotFound")) =>
         {
-            format!("the hub has no revision `{}` of this model", id.revision)
+            format!("the hub has no revision `{}` of this {thing}", id.revision)
         }
         HFError::RepoNotFound { .. } | HFError::RevisionNotFound { .. } => {
-            "there is no such folder, and no such model on the hub".to_owned()
+            format!("there is no such folder, and no such {thing} on the hub")
         }
         // To who is not logged in, the hub does not tell private from absent.
         HFError::AuthRequired { .. } | HFError::Forbidden { .. } => format!(
-            "there is no such folder, and the hub has no such model, or a private one: \
+            "there is no such folder, and the hub has no such {thing}, or a private one: \
              check the name, or {LOGIN}"
         ),
         HFError::EntryNotFound { path, .. } => format!("the hub does not have its {path}"),
@@ -51,7 +52,7 @@ pub(super) fn explain(id: &HubId, error: HFError) -> String {
             "another program is downloading it: wait for that, or remove {}",
             path.display()
         ),
-        HFError::Io(error) => format!("cannot write to the cache of models: {error}"),
+        HFError::Io(error) => format!("{error}: what has come is kept, try once more"),
         other => format!("the hub could not give it: {other}"),
     }
 }

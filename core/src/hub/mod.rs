@@ -1,4 +1,5 @@
-//! Where a pretrained model comes from: a local folder, the Hugging Face cache, or a download.
+//! Where a pretrained model or a data set comes from: a local folder, the Hugging Face cache,
+//! or a download.
 //!
 //! `model.path` is tried in this order:
 //!
@@ -10,6 +11,9 @@
 //! What is cached whole is used as it is, without a question to the hub: a run that starts
 //! today starts tomorrow, on a train too. `HF_HOME`, `HF_HUB_CACHE`, `HF_ENDPOINT`,
 //! `HF_TOKEN` and `HF_HUB_OFFLINE` mean what they mean to those libraries.
+//!
+//! Downloads go on where they broke off, also in another process, and are checked by length
+//! and hash before they are called by their name.
 
 mod cache;
 #[cfg(feature = "hub")]
@@ -18,6 +22,10 @@ mod download;
 mod explain;
 pub(crate) mod files;
 mod model_files;
+#[cfg(feature = "hub")]
+mod store;
+#[cfg(feature = "hub")]
+mod transfer;
 
 use std::path::{Path, PathBuf};
 
@@ -59,9 +67,33 @@ pub enum Source {
     Hub(HubId),
 }
 
-/// A model of the hub, at a revision.
+/// What a repository of the hub holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A model.
+    Model,
+    /// A data set.
+    DataSet,
+}
+
+impl Kind {
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::DataSet => "data set",
+        }
+    }
+}
+
+/// Names the files that are needed of those that there are, by their paths in a repository;
+/// or says why they are not enough.
+pub(crate) type Choose<'a> = &'a (dyn Fn(&[String]) -> Result<Vec<String>> + Sync);
+
+/// A model or data set of the hub, at a revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HubId {
+    /// What it is.
+    pub kind: Kind,
     /// `name` or `org/name`.
     pub repository: String,
     /// Branch, tag or commit.
@@ -86,16 +118,39 @@ impl Source {
             let message = "is a file; give the folder that holds it";
             return Err(Error::model(path, message));
         }
+        HubId::parse(Kind::Model, text).map(Self::Hub)
+    }
+}
+
+impl HubId {
+    /// Reads `name` or `org/name`, with or without `@revision`, for what is no folder.
+    ///
+    /// # Errors
+    /// [`Error::Model`] or [`Error::Data`], by kind, when the text is none of these.
+    pub fn parse(kind: Kind, text: &str) -> Result<Self> {
         let (repository, revision) = text.split_once('@').unwrap_or((text, "main"));
-        if !is_repository(repository) || !is_revision(revision) {
-            let message = "there is no such folder, and a hub id would read \
-                           `name` or `org/name`, with or without `@revision`";
-            return Err(Error::model(text, message));
-        }
-        Ok(Self::Hub(HubId {
+        let id = Self {
+            kind,
             repository: repository.to_owned(),
             revision: revision.to_owned(),
-        }))
+        };
+        if is_repository(repository) && is_revision(revision) {
+            return Ok(id);
+        }
+        let message = "there is no such folder, and a hub id would read `name` or `org/name`, \
+                       with or without `@revision`";
+        Err(Self::refusal(kind, text, message.to_owned()))
+    }
+
+    fn refuse(&self, message: String) -> Error {
+        Self::refusal(self.kind, &self.to_string(), message)
+    }
+
+    fn refusal(kind: Kind, text: &str, message: String) -> Error {
+        match kind {
+            Kind::Model => Error::model(text, message),
+            Kind::DataSet => Error::data(text, None, message),
+        }
     }
 }
 
@@ -151,6 +206,9 @@ pub struct Hub {
     /// How often a request is repeated that may succeed later.
     #[cfg(feature = "hub")]
     retries: usize,
+    /// Shows the hub who asks; left out, `HF_TOKEN` or what a log-in left.
+    #[cfg(feature = "hub")]
+    token: Option<String>,
 }
 
 impl Hub {
@@ -178,6 +236,8 @@ impl Hub {
             endpoint: None,
             #[cfg(feature = "hub")]
             retries: 5,
+            #[cfg(feature = "hub")]
+            token: None,
         }
     }
 
@@ -197,32 +257,82 @@ impl Hub {
             }
             Source::Hub(id) => match cache::find(&self.cache, &id)? {
                 Cached::Whole(folder) => Ok(folder),
-                Cached::Lacks(what) if self.offline => {
-                    let message = format!(
-                        "there is no such folder, the cache {} lacks {what}, and \
-                         HF_HUB_OFFLINE forbids to download it",
-                        self.cache.display()
-                    );
-                    Err(Error::model(id.to_string(), message))
-                }
-                Cached::Lacks(what) => self.fetch(&id, &what, cancel),
+                Cached::Lacks(what) => self.fetch(&id, &what, || self.download(&id, cancel)),
             },
         }
     }
 
+    /// Returns a folder that holds the files of a data set that `choose` names, downloading
+    /// those that the cache lacks.
+    ///
+    /// # Errors
+    /// What `choose` says of the hub's files; [`Error::Data`] when the hub cannot be reached
+    /// or refuses, or a file arrives damaged; [`Error::Cancelled`] at most 100 ms after
+    /// `cancelled` says so.
+    pub(crate) fn data_set(
+        &self,
+        id: &HubId,
+        choose: Choose<'_>,
+        cancelled: &(dyn Fn() -> bool + Sync),
+    ) -> Result<PathBuf> {
+        if let Some(folder) = cache::snapshot(&self.cache, id)
+            && choose(&cache::listing(&folder)).is_ok()
+        {
+            return Ok(folder);
+        }
+        self.fetch(id, "files of this data set that are needed", || {
+            self.download_files(id, choose, cancelled)
+        })
+    }
+
+    /// Downloads what the cache lacks, where that is allowed.
+    fn fetch(
+        &self,
+        id: &HubId,
+        lacking: &str,
+        download: impl FnOnce() -> Result<PathBuf>,
+    ) -> Result<PathBuf> {
+        let forbidden = if self.offline {
+            "HF_HUB_OFFLINE forbids to download it"
+        } else if cfg!(feature = "hub") {
+            return download();
+        } else {
+            "this program was built without downloads (the feature `hub`)"
+        };
+        let cache = self.cache.display();
+        Err(id.refuse(format!(
+            "there is no such folder, the cache {cache} lacks {lacking}, and {forbidden}"
+        )))
+    }
+
     #[cfg(feature = "hub")]
-    fn fetch(&self, id: &HubId, _lacking: &str, cancel: &CancelToken) -> Result<PathBuf> {
-        download::download(self, id, cancel)
+    fn download(&self, id: &HubId, cancel: &CancelToken) -> Result<PathBuf> {
+        download::model(self, id, &|| cancel.is_cancelled())
+    }
+
+    #[cfg(feature = "hub")]
+    fn download_files(
+        &self,
+        id: &HubId,
+        choose: Choose<'_>,
+        cancelled: &(dyn Fn() -> bool + Sync),
+    ) -> Result<PathBuf> {
+        download::data_set(self, id, choose, cancelled)
     }
 
     #[cfg(not(feature = "hub"))]
-    fn fetch(&self, id: &HubId, lacking: &str, _cancel: &CancelToken) -> Result<PathBuf> {
-        let message = format!(
-            "there is no such folder, the cache {} lacks {lacking}, and this program was \
-             built without downloads (the feature `hub`)",
-            self.cache.display()
-        );
-        Err(Error::model(id.to_string(), message))
+    fn download(&self, id: &HubId, _cancel: &CancelToken) -> Result<PathBuf> {
+        Err(id.refuse("cannot be downloaded by this program".to_owned()))
+    }
+
+    #[cfg(not(feature = "hub"))]
+    fn download_files(
+        &self,
+        id: &HubId,
+        _choose: Choose<'_>,
+        _cancelled: &(dyn Fn() -> bool + Sync),
+    ) -> Result<PathBuf> {
+        Err(id.refuse("cannot be downloaded by this program".to_owned()))
     }
 }
 

@@ -48,6 +48,7 @@ fn hub_ids_are_told_from_what_can_be_none() {
         ("a/b@refs/pr/1", "a/b", "refs/pr/1"),
     ] {
         let id = HubId {
+            kind: Kind::Model,
             repository: repository.to_owned(),
             revision: revision.to_owned(),
         };
@@ -173,4 +174,29 @@ fn half_a_model_in_the_cache_is_none() {
         let message = resolving(&offline(cache.path()), "name");
         assert!(message.contains(lacking), "{message}");
     }
+}
+
+#[test]
+fn a_cached_data_set_needs_no_network_and_half_of_it_is_none() {
+    let cache = tempfile::tempdir().unwrap();
+    let folder = cached(cache.path(), "datasets--org--data", &[("train.tsv", "a")]);
+    let hub = offline(cache.path());
+    let id = HubId::parse(Kind::DataSet, "org/data").unwrap();
+    let choosing = |wanted: &'static str| {
+        let choose = move |names: &[String]| {
+            let found = names.iter().find(|name| *name == wanted);
+            let lacks = || Error::data("org/data", None, format!("lacks {wanted}"));
+            Ok(vec![found.ok_or_else(lacks)?.clone()])
+        };
+        hub.data_set(&id, &choose, &|| false)
+    };
+    assert_eq!(choosing("train.tsv").unwrap(), folder);
+    let message = choosing("test.tsv").unwrap_err().to_string();
+    assert!(
+        message.starts_with("org/data: there is no such folder"),
+        "{message}"
+    );
+    assert!(message.contains("HF_HUB_OFFLINE forbids"), "{message}");
+    let message = HubId::parse(Kind::DataSet, "a b").unwrap_err().to_string();
+    assert!(message.contains("a hub id would read"), "{message}");
 }

@@ -103,12 +103,31 @@ fn measure(
     examples: &[Example],
     predictions: &[Prediction],
 ) -> Result<BTreeMap<String, f64>> {
-    let (mut classes, mut values, mut texts) =
-        (Pairs::default(), Pairs::default(), Pairs::default());
+    let task = &prepared.data.task;
+    let mut metrics = scores(prepared, examples, predictions)?;
+    let own = task.metrics();
+    metrics.retain(|name, _| own.contains(&name.as_str()));
+    if own.contains(&AVERAGE) && !metrics.is_empty() {
+        let mean = metrics.values().sum::<f64>() / metrics.len() as f64;
+        metrics.insert(AVERAGE.to_owned(), mean);
+    }
+    Ok(metrics)
+}
+
+/// Every metric of this kind of answers.
+fn scores(
+    prepared: &Prepared,
+    examples: &[Example],
+    predictions: &[Prediction],
+) -> Result<BTreeMap<String, f64>> {
+    let (mut classes, mut values) = (Pairs::default(), Pairs::default());
+    let (mut texts, mut several) = (Pairs::default(), Pairs::default());
+    let mut groups = Vec::new();
     for (example, prediction) in examples.iter().zip(predictions) {
         match (&example.gold, prediction) {
             (Gold::Class(gold), Prediction::Class { class, .. }) => {
                 classes.push(*gold, u32::try_from(*class).unwrap_or(metric::NO_CLASS));
+                groups.extend(example.group);
             }
             (Gold::Value(gold), Prediction::Value(value)) => values.push(*gold, *value),
             // A text that is no number is far from every answer, as in the reference.
@@ -117,36 +136,48 @@ fn measure(
                 words(prepared, other)?.trim().parse().unwrap_or(NO_NUMBER),
             ),
             (Gold::Text(gold), other) => texts.push(gold.clone(), words(prepared, other)?),
+            (Gold::AnyOf(gold), other) => several.push(gold.clone(), words(prepared, other)?),
             (Gold::Class(_) | Gold::Unknown, _) => {}
         }
     }
-    let Some(first) = examples.first() else {
-        return Ok(BTreeMap::new());
-    };
-    Ok(match first.gold {
-        Gold::Class(_) => metric::classification(
-            &classes.gold,
-            &classes.predicted,
-            prepared.data.task.labels().len(),
-        ),
-        Gold::Value(_) => metric::regression(&values.gold, &values.predicted),
-        Gold::Text(_) => metric::text(&texts.gold, &texts.predicted),
-        Gold::Unknown => BTreeMap::new(),
+    let labels = prepared.data.task.labels().len();
+    Ok(match examples.first().map(|first| &first.gold) {
+        Some(Gold::Class(_)) => classes.scores(labels, &groups),
+        Some(Gold::Value(_)) => metric::regression(&values.gold, &values.predicted),
+        Some(Gold::Text(_)) => metric::text(&texts.gold, &texts.predicted),
+        Some(Gold::AnyOf(_)) => metric::answers::any_of(&several.gold, &several.predicted),
+        Some(Gold::Unknown) | None => BTreeMap::new(),
     })
 }
+
+/// The mean of a task's other metrics, which the paper chooses checkpoints by.
+const AVERAGE: &str = "average";
 
 /// What text that is no number counts as, in the paper's reference implementation.
 const NO_NUMBER: f64 = -1.0;
 
 #[derive(Default)]
-struct Pairs<T> {
-    gold: Vec<T>,
-    predicted: Vec<T>,
+struct Pairs<G, P = G> {
+    gold: Vec<G>,
+    predicted: Vec<P>,
 }
 
-impl<T> Pairs<T> {
-    fn push(&mut self, gold: T, predicted: T) {
+impl<G, P> Pairs<G, P> {
+    fn push(&mut self, gold: G, predicted: P) {
         self.gold.push(gold);
         self.predicted.push(predicted);
+    }
+}
+
+impl Pairs<u32> {
+    /// What is measured of classes, and of groups where every answer has one.
+    fn scores(&self, labels: usize, groups: &[u32]) -> BTreeMap<String, f64> {
+        let (gold, predicted) = (&self.gold, &self.predicted);
+        let mut metrics = metric::classification(gold, predicted, labels);
+        if groups.len() == gold.len() {
+            let exact = metric::exact_match_of_groups(groups, gold, predicted);
+            metrics.insert("exact_match".to_owned(), exact);
+        }
+        metrics
     }
 }

@@ -7,20 +7,24 @@
 //! | `matthews`    | classes      | −1..1  | 0 (all gold or all predicted equal) |
 //! | `pearson`     | values       | −1..1  | 0 (a constant list)              |
 //! | `spearman`    | values       | −1..1  | 0 (a constant list)              |
-//! | `exact_match` | texts        | 0..1   | –                                |
+//! | `mean_f1`     | classes      | 0..1   | 0                                |
+//! | `exact_match` | texts, groups | 0..1  | –                                |
 //!
 //! They agree with scikit-learn and `SciPy`, but for undefined correlations, which those
 //! give as NaN and the paper's reference code turns into 0, as here. Every function is NaN
 //! for no examples at all where the table has a dash, 0 elsewhere.
 //!
-//! Every function panics when its two lists differ in length.
+//! Every function panics when its two lists differ in length. What is asked of generated
+//! answers where several are right is in [`answers`].
+
+pub mod answers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A prediction that is none of the classes, such as a generated text that is no label.
 pub const NO_CLASS: u32 = u32::MAX;
 
-/// `accuracy`, `f1` and `matthews` of a task with `classes` classes, by name.
+/// `accuracy`, `f1`, `mean_f1` and `matthews` of a task with `classes` classes, by name.
 ///
 /// F1 is that of class 1 where there are two classes, else the mean over classes. With two
 /// classes, [`NO_CLASS`] counts as the other class than the right one, as in the paper's
@@ -37,6 +41,7 @@ pub fn classification(gold: &[u32], predicted: &[u32], classes: usize) -> BTreeM
     named([
         ("accuracy", accuracy(gold, &flipped)),
         ("f1", f1(gold, &flipped)),
+        ("mean_f1", mean_f1(gold, &flipped, classes)),
         ("matthews", matthews(gold, &flipped)),
     ])
 }
@@ -78,6 +83,26 @@ pub fn f1_macro(gold: &[u32], predicted: &[u32]) -> f64 {
         .map(|class| f1_of(class, gold, predicted))
         .collect();
     ratio(scores.iter().sum(), scores.len() as f64)
+}
+
+/// Mean of the F1 of all `classes` classes; one that occurs in neither list counts as 0, as
+/// in T5's metric of `CommitmentBank` (scikit-learn's macro average over all labels).
+#[must_use]
+pub fn mean_f1(gold: &[u32], predicted: &[u32], classes: usize) -> f64 {
+    let all = (0..).take(classes);
+    let sum: f64 = all.map(|class| f1_of(class, gold, predicted)).sum();
+    ratio(sum, classes as f64)
+}
+
+/// Share of groups of which every prediction is right, such as the questions of `MultiRC`
+/// with all their answers; `groups` says which group each prediction belongs to.
+#[must_use]
+pub fn exact_match_of_groups(groups: &[u32], gold: &[u32], predicted: &[u32]) -> f64 {
+    let mut right: BTreeMap<u32, bool> = BTreeMap::new();
+    for (group, (g, p)) in groups.iter().zip(pairs(gold, predicted)) {
+        *right.entry(*group).or_insert(true) &= g == p;
+    }
+    share(right.into_values())
 }
 
 /// `2·tp / (2·tp + fp + fn)` of one class.

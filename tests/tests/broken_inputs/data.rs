@@ -6,7 +6,14 @@ use Damage::{Remove, Replace, Write};
 const TRAIN: &str = "train.tsv";
 
 pub(crate) fn cases() -> Vec<Case> {
-    [tables(), other_forms(), contents(), regression()].concat()
+    [
+        tables(),
+        other_forms(),
+        contents(),
+        regression(),
+        benchmarks(),
+    ]
+    .concat()
 }
 
 /// What is not a table.
@@ -174,5 +181,54 @@ fn regression() -> Vec<Case> {
         ),
         target("a word for a target", "high", &["train.tsv:3", "`high`"]),
         target("no target", "", &["train.tsv:3"]),
+    ]
+}
+
+/// Tasks of GLUE and SuperGLUE.
+fn benchmarks() -> Vec<Case> {
+    let task = |name, task: &'static str, says| {
+        let config = format!(
+            "name = \"a\"\n[model]\npath = \"model\"\n[method]\nn = 2\nreduction_factor = 2\n\
+             [task]\n{task}"
+        );
+        let files = [
+            Write("run.toml", config.into_bytes()),
+            Write(
+                "dev.tsv",
+                b"sentence1\tsentence2\tlabel\na\tb\t7\nc\td\t0\n".to_vec(),
+            ),
+        ];
+        Case::train(name, files, says)
+    };
+    vec![
+        task(
+            "an unknown task of GLUE",
+            "name = \"glue/rts\"\nsource = \".\"\n",
+            &["run.toml:8:8", "task.name", "did you mean `glue/rte`?"],
+        ),
+        task(
+            "a quirk of another task",
+            "name = \"glue/rte\"\nquirks = [\"mnli-no-colon\"]\n",
+            &[
+                "run.toml:9",
+                "task.quirks",
+                "`glue/rte` has no `mnli-no-colon`",
+            ],
+        ),
+        task(
+            "a task's folder without its columns",
+            "name = \"glue/rte\"\nsource = \"./\"\n",
+            &["train.tsv", "no column `sentence1`", "glue/rte"],
+        ),
+        task(
+            "a data set that is nowhere",
+            "name = \"glue/rte\"\n",
+            &["nyu-mll/glue", "HF_HUB_OFFLINE"],
+        ),
+        task(
+            "a folder that is nowhere",
+            "name = \"glue/rte\"\nsource = \"./nowhere\"\n",
+            &["nowhere", "there is no such folder"],
+        ),
     ]
 }

@@ -9,8 +9,8 @@ use super::parse;
 use crate::config::{
     Convention, Dtype, EvalConfig, EvalEvery, FastInit, GradientForm, MethodConfig, MethodKind,
     MixedPrecision, ModelConfig, NonLinearity, OutputConfig, Placement, Pooling, Positions,
-    PromptInit, RunConfig, ScheduleKind, SlowWeights, StepForm, TaskConfig, TaskKind, TrainConfig,
-    UpdateScale, Warmup, WatchConfig,
+    PromptInit, Quirk, RunConfig, ScheduleKind, SlowWeights, SplitRule, StepForm, TaskConfig,
+    TaskKind, TrainConfig, UpdateScale, Warmup, WatchConfig,
 };
 
 fn rate() -> impl Strategy<Value = f64> {
@@ -184,7 +184,27 @@ fn task() -> impl Strategy<Value = TaskConfig> {
             ..TaskConfig::default()
         },
     );
-    prop_oneof![named, described]
+    prop_oneof![named, described, benchmark()]
+}
+
+fn benchmark() -> impl Strategy<Value = TaskConfig> {
+    let split = prop_oneof![Just(SplitRule::Paper), Just(SplitRule::Official)];
+    (
+        option::of(file().prop_map(|path| path.to_str().unwrap().to_owned())),
+        option::of(split),
+        option::of(0..=i64::MAX as u64),
+        option::of(any::<bool>()),
+        prop::sample::subsequence(Quirk::ALL.to_vec(), 0..=Quirk::ALL.len()),
+    )
+        .prop_map(|(source, split, data_seed, prefix, quirks)| TaskConfig {
+            name: Some("glue/mnli".to_owned()),
+            source,
+            split,
+            data_seed,
+            prefix,
+            quirks,
+            ..TaskConfig::default()
+        })
 }
 
 fn train() -> impl Strategy<Value = TrainConfig> {

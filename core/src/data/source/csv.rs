@@ -8,10 +8,10 @@ use std::path::Path;
 
 use csv::{ReaderBuilder, StringRecord};
 
-use super::Table;
+use super::{Form, Table};
 use crate::{Error, Result};
 
-pub(super) fn parse(path: &Path, text: &str) -> Result<Table> {
+pub(super) fn parse(path: &Path, text: &str, form: &Form<'_>) -> Result<Table> {
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
         .flexible(true) // so that the message about a ragged row is ours
@@ -39,7 +39,8 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Table> {
             None => table = Some(Table::with_columns(path, Some(line), cells.collect())?),
         }
     }
-    table.ok_or_else(|| Error::data(path, None, "is empty"))
+    let table = table.ok_or_else(|| Error::data(path, None, "is empty"))?;
+    Ok(table.only(form))
 }
 
 /// The text of a record; the reader's positions always lie between characters.

@@ -7,17 +7,21 @@ use std::path::Path;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::{Table, lines};
+use super::{Form, Table, lines};
 use crate::{Error, Result};
 
-pub(super) fn parse(path: &Path, text: &str) -> Result<Table> {
+pub(super) fn parse(path: &Path, text: &str, form: &Form<'_>) -> Result<Table> {
     let mut table: Option<Table> = None;
     for (line, row) in lines(text).filter(|(_, row)| !row.trim().is_empty()) {
-        let record = record(row).map_err(|message| Error::data(path, Some(line), message))?;
+        let record = record(row, form).map_err(|message| Error::data(path, Some(line), message))?;
         let table = match &mut table {
             Some(table) => table,
             None if record.is_empty() => {
-                return Err(Error::data(path, Some(line), "has no keys, so no columns"));
+                let message = match form.only {
+                    None => "has no keys, so no columns".to_owned(),
+                    Some(only) => format!("has none of the keys {}", only.join(", ")),
+                };
+                return Err(Error::data(path, Some(line), message));
             }
             None => {
                 let names = record.iter().map(|(key, _)| key.clone()).collect();
@@ -48,7 +52,7 @@ fn aligned(table: &Table, record: Vec<(String, String)>) -> Result<Vec<String>, 
 }
 
 /// The keys and values of one line, in its order.
-fn record(row: &str) -> Result<Vec<(String, String)>, String> {
+fn record(row: &str, form: &Form<'_>) -> Result<Vec<(String, String)>, String> {
     let mut deserializer = serde_json::Deserializer::from_str(row);
     let pairs = deserializer.deserialize_map(Pairs);
     let pairs = pairs.and_then(|pairs| deserializer.end().map(|()| pairs));
@@ -58,8 +62,13 @@ fn record(row: &str) -> Result<Vec<(String, String)>, String> {
         let what = text.split(" at line ").next().unwrap_or_default();
         format!("not a JSON object, column {}: {what}", error.column())
     })?;
-    let texts = pairs.into_iter().map(|(key, value)| {
-        let text = scalar(value).map_err(|kind| {
+    let kept = pairs.into_iter().filter(|(key, _)| form.keeps(key));
+    let texts = kept.map(|(key, value)| {
+        let text = match value {
+            Value::Array(_) | Value::Object(_) if form.only.is_some() => Ok(value.to_string()),
+            value => scalar(value),
+        };
+        let text = text.map_err(|kind| {
             format!("`{key}` is {kind}; a value must be a string, a number or a boolean")
         })?;
         Ok((key, text))

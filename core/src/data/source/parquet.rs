@@ -6,11 +6,12 @@ use std::path::Path;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
+use serde_json::Value;
 
-use super::{Table, unreadable};
+use super::{Form, Table, unreadable};
 use crate::{Error, Result};
 
-pub(super) fn read(path: &Path) -> Result<Table> {
+pub(super) fn read(path: &Path, form: &Form<'_>) -> Result<Table> {
     let file = File::open(path).map_err(unreadable(path))?;
     if file.metadata().map_err(unreadable(path))?.is_dir() {
         return Err(unreadable(path)(std::io::ErrorKind::IsADirectory.into()));
@@ -21,10 +22,11 @@ pub(super) fn read(path: &Path) -> Result<Table> {
     let names = schema
         .get_fields()
         .iter()
-        .map(|field| field.name().to_owned());
+        .map(|field| field.name().to_owned())
+        .filter(|name| form.keeps(name));
     let mut table = Table::with_columns(path, None, names.collect())?;
     for (number, row) in (1..).zip(reader.get_row_iter(None).map_err(refused)?) {
-        let cells = cells(&row.map_err(refused)?)
+        let cells = cells(&row.map_err(refused)?, form)
             .map_err(|message| Error::data(path, Some(number), message))?;
         table.push(number, cells)?;
     }
@@ -47,10 +49,32 @@ fn told(error: &ParquetError) -> String {
     }
 }
 
-fn cells(row: &Row) -> Result<Vec<String>, String> {
+fn cells(row: &Row, form: &Form<'_>) -> Result<Vec<String>, String> {
     row.get_column_iter()
-        .map(|(name, field)| scalar(name, field))
+        .filter(|(name, _)| form.keeps(name))
+        .map(|(name, field)| match field {
+            Field::Group(_) | Field::ListInternal(_) if form.only.is_some() => {
+                Ok(json(name, field)?.to_string())
+            }
+            field => scalar(name, field),
+        })
         .collect()
+}
+
+/// A nested value, whose innermost values become texts.
+fn json(name: &str, field: &Field) -> Result<Value, String> {
+    match field {
+        Field::Group(row) => {
+            let pairs = row.get_column_iter();
+            let pairs = pairs.map(|(key, field)| Ok((key.clone(), json(name, field)?)));
+            pairs.collect::<Result<_, String>>().map(Value::Object)
+        }
+        Field::ListInternal(list) => {
+            let elements = list.elements().iter().map(|field| json(name, field));
+            elements.collect::<Result<_, String>>().map(Value::Array)
+        }
+        field => scalar(name, field).map(Value::String),
+    }
 }
 
 fn scalar(name: &str, field: &Field) -> Result<String, String> {

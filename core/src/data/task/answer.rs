@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{InputForm, Loader, Task};
+use super::{InputForm, Loader, Task, benchmark};
 use crate::config::TaskKind;
 use crate::data::{Gold, Table, Tokenizer, nearest, quoted};
 use crate::{Error, Result};
@@ -49,7 +49,17 @@ impl<'a> Answers<'a> {
             }
             TaskKind::Regression => {
                 let value = self.value(row, cell)?;
-                Ok((Gold::Value(value), written(&format!("{value:.1}"), WHOLE)?))
+                let shown = match self.task.decimal_steps {
+                    // To even, as Python and TensorFlow round.
+                    Some(steps) => (value * steps).round_ties_even() / steps,
+                    None => value,
+                };
+                Ok((Gold::Value(value), written(&format!("{shown:.1}"), WHOLE)?))
+            }
+            TaskKind::TextToText if self.task.benchmark.is_some_and(benchmark::has_several) => {
+                let answers = benchmark::answers(cell).map_err(|what| self.error(row, what))?;
+                let target = written(&answers[0], self.task.max_target_length)?;
+                Ok((Gold::AnyOf(answers), target))
             }
             TaskKind::TextToText => {
                 let target = written(cell, self.task.max_target_length)?;

@@ -18,8 +18,9 @@ pub(super) fn find(name: &str) -> Result<&'static Lesson> {
     let known: Vec<&str> = embedded::LESSONS.iter().map(|lesson| lesson.name).collect();
     let Some(lesson) = name.strip_prefix(PREFIX) else {
         let message = format!(
-            "no task is named `{name}`; this version knows lessons by name (lesson:{}): describe \
-             files with task.kind, task.train, task.text and task.label instead",
+            "no task is named `{name}`; known are lessons (lesson:{}) and GLUE and SuperGLUE \
+             (glue/rte, super_glue/boolq): describe files with task.kind, task.train, \
+             task.text and task.label instead",
             known.first().unwrap_or(&"…")
         );
         return Err(refuse("task.name", message));

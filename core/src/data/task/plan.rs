@@ -9,7 +9,7 @@ use crate::data::template::{Bound, Template};
 use crate::data::{Input, InputForm, Table, config as refuse};
 
 /// Longest input and answer, in tokens, where the settings say nothing (the reference's).
-const MAX_LENGTH: usize = 128;
+pub(super) const MAX_LENGTH: usize = 128;
 
 /// The settings of a task that is described by files.
 #[derive(Debug)]
@@ -19,8 +19,18 @@ pub(super) struct Plan<'a> {
     pub(super) held_out: Validation,
     pub(super) label: &'a str,
     pub(super) source: Source,
+    pub(super) words: Words,
     pub(super) max_length: usize,
     pub(super) max_target_length: usize,
+}
+
+/// How a backbone that writes text writes a class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Words {
+    /// By its name.
+    Names,
+    /// By its number, as the reference does.
+    Numbers,
 }
 
 /// How a row becomes the text, or the pair of texts, that a backbone reads.
@@ -30,6 +40,8 @@ pub(super) enum Source {
     Template(Template),
     /// A column as it is, and for pairs a second one.
     Columns(String, Option<String>),
+    /// A pair of texts made from columns.
+    Pair(Template, Template),
 }
 
 /// A source whose columns were found in a table.
@@ -37,6 +49,7 @@ pub(super) enum Source {
 pub(super) enum BoundSource<'a> {
     Template(Bound<'a>),
     Columns(&'a Table, usize, Option<usize>),
+    Pair(Bound<'a>, Bound<'a>),
 }
 
 impl<'a> Plan<'a> {
@@ -61,6 +74,7 @@ impl<'a> Plan<'a> {
             )?,
             label: label.ok_or_else(|| needed("task.label", "the column of the answers"))?,
             source: Source::new(config, form)?,
+            words: Words::Names,
             max_length: config.max_length.unwrap_or(MAX_LENGTH),
             max_target_length: config.max_target_length.unwrap_or(MAX_LENGTH),
         })
@@ -131,10 +145,12 @@ impl Source {
 
     /// Finds the columns in a table.
     pub(super) fn bind<'a>(&'a self, table: &'a Table) -> Result<BoundSource<'a>> {
+        let named_by = "the input (task.template or task.text)";
         match self {
-            Self::Template(template) => {
-                let named_by = "the input (task.template or task.text)";
-                template.bind(table, named_by).map(BoundSource::Template)
+            Self::Template(template) => template.bind(table, named_by).map(BoundSource::Template),
+            Self::Pair(one, two) => {
+                let two = two.bind(table, named_by)?;
+                Ok(BoundSource::Pair(one.bind(table, named_by)?, two))
             }
             Self::Columns(one, two) => {
                 let find = |name: &String| table.column(name, "task.text");
@@ -152,6 +168,10 @@ impl BoundSource<'_> {
             Self::Template(bound) => Input {
                 text: bound.fill(row),
                 pair: None,
+            },
+            Self::Pair(one, two) => Input {
+                text: one.fill(row),
+                pair: Some(two.fill(row)),
             },
             Self::Columns(table, one, two) => Input {
                 text: table.cell(row, *one).to_owned(),

@@ -133,7 +133,9 @@ impl Fingerprint {
         let mut hash = Sha256::new();
         text(&mut hash, EDITION.as_bytes());
         text(&mut hash, kind.as_bytes());
-        parts.iter().for_each(|part| text(&mut hash, part));
+        for part in parts {
+            text(&mut hash, part);
+        }
         Self(hash)
     }
 }
@@ -179,7 +181,7 @@ fn read(path: &Path, inputs: usize) -> Result<Option<Vec<Tokens>>> {
 
 fn to_bytes(path: &Path, tokens: &[Tokens]) -> Result<Vec<u8>> {
     let flat = |of: fn(&Tokens) -> &[u32]| -> Vec<u8> {
-        let all = tokens.iter().flat_map(|tokens| of(tokens));
+        let all = tokens.iter().flat_map(&of);
         all.flat_map(|id| id.to_le_bytes()).collect()
     };
     let (ids, types) = (flat(|t| &t.ids), flat(|t| &t.types));

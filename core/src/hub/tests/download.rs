@@ -38,9 +38,13 @@ fn below(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
+/// The names of all files below a folder, without locks.
 fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> = below(folder)
+    let files = below(folder);
+    let files = files
         .iter()
+        .filter(|path| path.extension().is_none_or(|extension| extension != "lock"));
+    let mut names: Vec<String> = files
         .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
         .collect();
     names.sort();
@@ -188,10 +192,14 @@ fn a_damaged_file_is_removed_again_and_the_next_attempt_succeeds() {
     for (fault, said) in [
         (
             Fault::Flipped("model.safetensors"),
-            "model.safetensors arrived damaged (SHA-256",
+            "model.safetensors arrived damaged (its SHA-256",
         ),
         (
-            Fault::ErrorPage("config.json"),
+            Fault::Flipped("config.json"),
+            "config.json arrived damaged (git's hash is",
+        ),
+        (
+            Fault::Longer("config.json"),
             "config.json arrived damaged (20 bytes instead of 2)",
         ),
     ] {
@@ -243,4 +251,152 @@ fn a_cancelled_download_stops_at_once_and_leaves_no_model() {
         fs::read(folder.join("model.safetensors")).unwrap(),
         MODEL[2].1
     );
+    // What had come was kept: 12 of its 24 bytes.
+    assert_eq!(healthy.ranges(), ["bytes=12-23"]);
+}
+
+/// Downloads the model, which must succeed, and returns what was asked of the hub.
+fn succeeds(fault: Fault, retries: usize) -> (Vec<String>, Vec<String>) {
+    let cache = tempfile::tempdir().unwrap();
+    let server = Server::start(&MODEL, fault);
+    let hub = Hub {
+        retries,
+        ..hub(cache.path(), &server)
+    };
+    let folder = hub.resolve(REPOSITORY, &CancelToken::default()).unwrap();
+    for (file, content) in &MODEL[..3] {
+        assert_eq!(&fs::read(folder.join(file)).unwrap(), content);
+    }
+    let left = names(cache.path());
+    assert!(
+        !left.iter().any(|name| name.ends_with(".incomplete")),
+        "{left:?}"
+    );
+    (server.seen(), server.ranges())
+}
+
+#[test]
+fn a_download_that_breaks_off_goes_on_where_it_broke() {
+    let (_, ranges) = succeeds(Fault::Dropped("model.safetensors"), 0);
+    assert_eq!(ranges, ["bytes=12-23"]);
+}
+
+#[test]
+fn a_hub_that_knows_no_ranges_is_asked_for_the_whole_again() {
+    let (seen, ranges) = succeeds(Fault::DroppedWithoutRanges("model.safetensors"), 1);
+    assert_eq!(ranges, ["bytes=12-23"]);
+    let file = format!("GET /{REPOSITORY}/resolve/{COMMIT}/model.safetensors");
+    assert_eq!(seen.iter().filter(|line| **line == file).count(), 3);
+}
+
+#[test]
+fn a_hub_that_is_busy_is_asked_again() {
+    for status in [429, 503] {
+        let (seen, _) = succeeds(Fault::Busy(status, 2), 3);
+        let first = format!("GET /api/models/{REPOSITORY}/revision/main");
+        assert_eq!(seen[..3], [first.clone(), first.clone(), first], "{status}");
+    }
+}
+
+#[test]
+fn a_token_opens_what_is_closed_without() {
+    let cache = tempfile::tempdir().unwrap();
+    let server = Server::start(&MODEL, Fault::Token("hf_secret"));
+    let closed = Hub {
+        token: Some("hf_other".to_owned()),
+        ..hub(cache.path(), &server)
+    };
+    let message = resolving(&closed, REPOSITORY);
+    assert!(message.contains("set HF_TOKEN, or log in"), "{message}");
+    let open = Hub {
+        token: Some("hf_secret".to_owned()),
+        ..closed
+    };
+    open.resolve(REPOSITORY, &CancelToken::default()).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_told_of_and_what_has_come_is_kept() {
+    let cache = tempfile::tempdir().unwrap();
+    let server = Server::start(&MODEL, Fault::None);
+    let hub = hub(cache.path(), &server);
+    let blobs = cache.path().join("models--org--name/blobs");
+    let weights = blobs.join(format!("{}.incomplete", server::oid(MODEL[2].1)));
+    fs::create_dir_all(&blobs).unwrap();
+    // A file that has no room for anything.
+    std::os::unix::fs::symlink("/dev/full", &weights).unwrap();
+    let message = resolving(&hub, REPOSITORY);
+    let expected = "model.safetensors needs 24 more bytes, and the disk of";
+    assert!(message.contains(expected), "{message}");
+    assert!(message.contains("HF_HUB_CACHE"), "{message}");
+    fs::remove_file(&weights).unwrap();
+    hub.resolve(REPOSITORY, &CancelToken::default()).unwrap();
+}
+
+#[test]
+fn two_that_want_the_same_file_fetch_it_once() {
+    let cache = tempfile::tempdir().unwrap();
+    let server = Server::start(&MODEL, Fault::None);
+    let hub = hub(cache.path(), &server);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| hub.resolve(REPOSITORY, &CancelToken::default()).unwrap());
+        }
+    });
+    let file = format!("GET /{REPOSITORY}/resolve/{COMMIT}/model.safetensors");
+    let count = server.seen().iter().filter(|line| **line == file).count();
+    assert_eq!(count, 1);
+}
+
+const DATA: [(&str, &[u8]); 3] = [
+    ("README.md", b"not needed"),
+    (
+        "rte/train-00000-of-00001.parquet",
+        b"rows, as many as there are",
+    ),
+    ("rte/validation-00000-of-00001.parquet", b"rows"),
+];
+
+#[test]
+fn of_a_data_set_the_files_that_are_needed_are_downloaded_once() {
+    let cache = tempfile::tempdir().unwrap();
+    let server = Server::start(&DATA, Fault::Dropped(DATA[1].0));
+    let hub = hub(cache.path(), &server);
+    let id = HubId::parse(Kind::DataSet, REPOSITORY).unwrap();
+    let choose = |names: &[String]| {
+        let wanted = names.iter().filter(|name| name.starts_with("rte/"));
+        match wanted.cloned().collect::<Vec<_>>() {
+            wanted if wanted.len() == 2 => Ok(wanted),
+            _ => Err(Error::data(REPOSITORY, None, "has no rte")),
+        }
+    };
+    let folder = hub.data_set(&id, &choose, &|| false).unwrap();
+    assert!(folder.starts_with(cache.path().join("datasets--org--name")));
+    assert_eq!(
+        names(&folder),
+        DATA[1..]
+            .iter()
+            .map(|(name, _)| &name[4..])
+            .collect::<Vec<_>>()
+    );
+    assert_eq!(fs::read(folder.join(DATA[1].0)).unwrap(), DATA[1].1);
+    assert_eq!(server.ranges(), ["bytes=13-25"]);
+    drop(server);
+    assert_eq!(hub.data_set(&id, &choose, &|| false).unwrap(), folder);
+
+    let server = Server::start(&DATA[..1], Fault::None);
+    let other = tempfile::tempdir().unwrap();
+    let hub = super::download::hub(other.path(), &server);
+    let message = hub
+        .data_set(&id, &choose, &|| false)
+        .unwrap_err()
+        .to_string();
+    assert_eq!(message, format!("{REPOSITORY}: has no rte"));
+    let id = HubId::parse(Kind::DataSet, "org/other").unwrap();
+    let message = hub
+        .data_set(&id, &choose, &|| false)
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("no such data set on the hub"), "{message}");
 }

@@ -116,32 +116,56 @@ fn without_examples_there_is_no_accuracy() {
 #[derive(Deserialize)]
 struct Cases {
     classification: Vec<Case<u32>>,
+    groups: Vec<Grouped>,
     regression: Vec<Case<f64>>,
+    answers: Vec<Answers>,
+}
+
+#[derive(Deserialize)]
+struct Grouped {
+    name: String,
+    groups: Vec<u32>,
+    gold: Vec<u32>,
+    predicted: Vec<u32>,
+    expected: f64,
+}
+
+#[derive(Deserialize)]
+struct Answers {
+    name: String,
+    gold: Vec<Vec<String>>,
+    predicted: Vec<String>,
+    expected: BTreeMap<String, f64>,
 }
 
 #[derive(Deserialize)]
 struct Case<T> {
     name: String,
+    /// Number of classes, where the answers are classes.
+    #[serde(default)]
+    classes: usize,
     gold: Vec<T>,
     predicted: Vec<T>,
     /// `None` where the libraries say NaN.
     expected: BTreeMap<String, Option<f64>>,
 }
 
+fn cases() -> Cases {
+    let text = include_str!("../../../../tests/fixtures/metrics/cases.json");
+    serde_json::from_str(text).unwrap()
+}
+
 #[test]
-fn metrics_agree_with_scikit_learn_and_scipy() {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../tests/fixtures/metrics/cases.json"
-    );
-    let cases: Cases = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    assert!(cases.classification.len() >= 10 && cases.regression.len() >= 5);
-    for case in cases.classification {
+fn metrics_of_classes_agree_with_scikit_learn() {
+    let cases = cases().classification;
+    assert!(cases.len() >= 100);
+    for case in cases {
         for (metric, expected) in case.expected {
             let found = match metric.as_str() {
                 "accuracy" => accuracy(&case.gold, &case.predicted),
                 "f1" => f1_binary(&case.gold, &case.predicted),
                 "f1_macro" => f1_macro(&case.gold, &case.predicted),
+                "mean_f1" => mean_f1(&case.gold, &case.predicted, case.classes),
                 "matthews" => matthews(&case.gold, &case.predicted),
                 other => panic!("{other} is not known"),
             };
@@ -149,10 +173,44 @@ fn metrics_agree_with_scikit_learn_and_scipy() {
             assert!(apart <= 1e-12, "{}: {metric} is {found}", case.name);
         }
     }
-    for case in cases.regression {
+}
+
+#[test]
+fn correlations_agree_with_scipy() {
+    let cases = cases().regression;
+    assert!(cases.len() >= 60);
+    for case in cases {
         let found = regression(&case.gold, &case.predicted);
         for (metric, expected) in case.expected {
-            let apart = (found[&metric] - expected.unwrap_or(0.0)).abs();
+            let (found, name) = (found[&metric], &case.name);
+            let apart = (found - expected.unwrap_or(0.0)).abs();
+            assert!(apart <= 1e-10, "{name}: {metric} is {found}");
+        }
+    }
+}
+
+#[test]
+fn exact_match_of_groups_agrees_with_the_definition_in_python() {
+    let cases = cases().groups;
+    assert!(cases.len() >= 20);
+    for case in cases {
+        let found = exact_match_of_groups(&case.groups, &case.gold, &case.predicted);
+        assert!(
+            (found - case.expected).abs() <= 1e-12,
+            "{}: {found}",
+            case.name
+        );
+    }
+}
+
+#[test]
+fn scores_of_answers_agree_with_the_definition_in_python() {
+    let cases = cases().answers;
+    assert!(cases.len() >= 20);
+    for case in cases {
+        let found = answers::any_of(&case.gold, &case.predicted);
+        for (metric, expected) in case.expected {
+            let apart = (found[&metric] - expected).abs();
             assert!(
                 apart <= 1e-12,
                 "{}: {metric} is {}",
@@ -161,4 +219,42 @@ fn metrics_agree_with_scikit_learn_and_scipy() {
             );
         }
     }
+}
+
+#[test]
+fn answers_are_compared_without_articles_case_and_punctuation() {
+    let score = |gold, predicted| {
+        (
+            answers::exact_match(gold, predicted),
+            answers::f1(gold, predicted),
+        )
+    };
+    assert_eq!(score("The Baker's  shop", "bakers shop!"), (1.0, 1.0));
+    // Two of three words and of two: 2·2 / (3 + 2).
+    assert_eq!(score("old stone bridge", "stone bridge"), (0.0, 0.8));
+    // A word counts as often as both have it.
+    assert_eq!(score("so so", "so"), (0.0, 2.0 / 3.0));
+    assert_eq!(score("the", "a"), (1.0, 0.0));
+    assert_eq!(score("theatre", "atre"), (0.0, 0.0));
+}
+
+#[test]
+fn of_several_right_answers_the_nearest_counts() {
+    let gold = [vec!["north gate".to_owned(), "gate".to_owned()], vec![]];
+    let found = answers::any_of(&gold, &["the gate".to_owned(), "gate".to_owned()]);
+    assert_eq!((found["exact_match"], found["f1"]), (0.5, 0.5));
+}
+
+#[test]
+fn a_group_is_right_where_all_of_it_is() {
+    let em = |groups: &[u32]| exact_match_of_groups(groups, &[0, 1, 1, 0], &[0, 1, 0, 0]);
+    assert_eq!(em(&[0, 0, 1, 1]), 0.5);
+    assert_eq!(em(&[7, 3, 7, 3]), 0.5);
+    assert_eq!(em(&[1, 1, 1, 1]), 0.0);
+}
+
+#[test]
+fn a_class_that_nobody_names_counts_in_the_mean_of_f1() {
+    close(mean_f1(&[0, 1], &[0, 1], 3), 2.0 / 3.0);
+    close(f1_macro(&[0, 1], &[0, 1]), 1.0);
 }

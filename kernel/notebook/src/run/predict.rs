@@ -1,6 +1,7 @@
 //! Texts as rows of a task, and answers as a table.
 
 use compacter_core::config::RunConfig;
+use compacter_core::data::task::benchmark_columns;
 use compacter_core::data::template::Template;
 use compacter_core::model::Prediction;
 use compacter_core::train::evaluate;
@@ -54,6 +55,9 @@ pub(super) fn columns(config: &RunConfig) -> Result<Vec<String>> {
                 columns.push(column.to_owned());
             }
         }
+        return Ok(columns);
+    }
+    if let Some(columns) = config.task.name.as_deref().and_then(benchmark_columns) {
         return Ok(columns);
     }
     if config.task.text.is_empty() {

@@ -31,9 +31,9 @@ fn settings_that_are_missing_or_at_odds_are_refused() {
         InputForm::Encoder,
         &[
             (
-                &[(label, "name = 'glue/sst2'")],
+                &[(label, "name = 'blue/sst2'")],
                 "",
-                "task.name: no task is named `glue/sst2`",
+                "task.name: no task is named `blue/sst2`",
             ),
             (&[(label, "name = 'lesson:x'")], "", "lesson `x`"),
             (
