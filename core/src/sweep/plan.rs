@@ -53,7 +53,7 @@ pub struct Select {
     pub tune: Vec<String>,
     /// Fields that repetitions differ in; `train.seed` when left out.
     pub replicates: Option<Vec<String>>,
-    /// The column whose values are compared; the first one when left out.
+    /// The column whose values are compared; the first one with words in it when left out.
     pub compare: Option<String>,
     /// The value that the others are compared with; the first one when left out.
     pub baseline: Option<String>,
@@ -119,10 +119,7 @@ impl Sweep {
             jobs,
         };
         sweep.check_runs().map_err(refuse)?;
-        sweep
-            .select
-            .check_compared(&sweep.columns, &sweep.runs)
-            .map_err(refuse)?;
+        sweep.check_compared().map_err(refuse)?;
         let directory = sweep.folder.join("runs");
         for run in &mut sweep.runs {
             run.config.name.clone_from(&run.name);
@@ -145,15 +142,49 @@ impl Sweep {
             .map(|(at, _)| at)
     }
 
-    /// Place of the column whose values are compared.
+    /// Place of the column whose values are compared: the one named, or the first with words
+    /// in it, or the first.
     pub(super) fn compared(&self) -> Option<usize> {
-        let named = |at: &usize| {
-            self.select
-                .compare
-                .as_ref()
-                .is_none_or(|c| *c == self.columns[*at].name)
+        if let Some(name) = &self.select.compare {
+            return self
+                .columns_of(Role::Reported)
+                .find(|&at| *name == self.columns[at].name);
+        }
+        let is_word = |run: &Planned, at: usize| {
+            let value = run.values[at].as_ref();
+            value.is_some_and(|value| value.number.is_none())
         };
-        self.columns_of(Role::Reported).find(named)
+        let has_words = |at: &usize| self.runs.iter().any(|run| is_word(run, *at));
+        let mut reported = self.columns_of(Role::Reported);
+        reported
+            .find(has_words)
+            .or_else(|| self.columns_of(Role::Reported).next())
+    }
+
+    fn check_compared(&self) -> config::Outcome {
+        let compared = self.compared();
+        if let (Some(name), None) = (&self.select.compare, compared) {
+            let reported = self.columns_of(Role::Reported);
+            let names: Vec<&str> = reported.map(|at| self.columns[at].name.as_str()).collect();
+            return Err(Complaint::not_one_of("select.compare", name, &names));
+        }
+        let Some(baseline) = &self.select.baseline else {
+            return Ok(());
+        };
+        let mut texts: Vec<&str> = Vec::new();
+        for value in self
+            .runs
+            .iter()
+            .filter_map(|run| run.values[compared?].as_ref())
+        {
+            if !texts.contains(&value.text.as_str()) {
+                texts.push(&value.text);
+            }
+        }
+        if texts.contains(&baseline.as_str()) {
+            return Ok(());
+        }
+        Err(Complaint::not_one_of("select.baseline", baseline, &texts))
     }
 
     fn check_runs(&self) -> config::Outcome {
@@ -268,36 +299,6 @@ impl Select {
             }
         }
         Ok(())
-    }
-
-    fn check_compared(&self, columns: &[Column], runs: &[Planned]) -> config::Outcome {
-        let reported: Vec<&str> = columns
-            .iter()
-            .filter(|column| column.role == Role::Reported)
-            .map(|column| column.name.as_str())
-            .collect();
-        if let Some(name) = &self.compare
-            && !reported.contains(&name.as_str())
-        {
-            return Err(Complaint::not_one_of("select.compare", name, &reported));
-        }
-        let Some(baseline) = &self.baseline else {
-            return Ok(());
-        };
-        let compared = self.compare.as_deref().or(reported.first().copied());
-        let at = columns
-            .iter()
-            .position(|column| Some(column.name.as_str()) == compared);
-        let mut texts: Vec<&str> = Vec::new();
-        for value in runs.iter().filter_map(|run| run.values[at?].as_ref()) {
-            if !texts.contains(&value.text.as_str()) {
-                texts.push(&value.text);
-            }
-        }
-        if texts.contains(&baseline.as_str()) {
-            return Ok(());
-        }
-        Err(Complaint::not_one_of("select.baseline", baseline, &texts))
     }
 }
 

@@ -9,7 +9,8 @@
 //! baseline's, repetition by repetition. The best of a block is marked only if it is better
 //! than each of the others by a paired interval that does not hold 0, at a level that makes
 //! one wrong mark in twenty blocks where nothing differs: 1 − 0.05/m for `m = k(k−1)/2` pairs
-//! of `k` rows (Bonferroni). One repetition has no interval, and marks nothing.
+//! of `k` rows (Bonferroni). One repetition has no interval, and marks nothing; neither do
+//! differences that are all the same, as a coarse metric makes them: nothing tells their noise.
 
 use super::folder::{Standing, SweepFolder};
 use super::grid::{Column, Role, Value};
@@ -21,6 +22,8 @@ use crate::train::evaluate::is_better;
 
 /// Confidence of the intervals told.
 const LEVEL: f64 = 0.95;
+/// An interval no wider comes of differences that are the same but for rounding.
+const SAME: f64 = 1e-9;
 
 /// What a sweep found, as far as it is.
 #[derive(Debug, Clone, PartialEq)]
@@ -205,10 +208,15 @@ impl Report {
         let level = 1.0 - (1.0 - LEVEL) / pairs as f64;
         let beats = |&other: &usize| {
             let difference = self.difference((at, other), level);
-            difference.is_some_and(|d| d.excludes_zero() && is_better(&found.metric, d.mean, 0.0))
+            difference.is_some_and(|d| is_beyond_noise(&d) && is_better(&found.metric, d.mean, 0.0))
         };
         block.iter().filter(|&&other| other != at).all(beats)
     }
+}
+
+/// Whether an interval has a width that tells of noise, and 0 lies outside.
+fn is_beyond_noise(difference: &Interval) -> bool {
+    difference.high - difference.low > SAME && difference.excludes_zero()
 }
 
 fn chosen<T: Clone>(all: &[T], places: &[usize]) -> Vec<T> {

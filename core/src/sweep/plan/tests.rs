@@ -81,6 +81,16 @@ fn a_run_is_made_for_every_combination_and_named_after_it() {
 }
 
 #[test]
+fn words_are_compared_rather_than_numbers() {
+    let grid = "[grid]\ntask.max_train_samples = [1, 2]\nmethod.kind = ['full', 'lora']\n";
+    assert_eq!(sweep(grid).unwrap().compared(), Some(1));
+    let named = format!("{grid}[select]\ncompare = 'task.max_train_samples'\n");
+    assert_eq!(sweep(&named).unwrap().compared(), Some(0));
+    let numbers = "[grid]\ntrain.epochs = [1.0, 2.0]\ntask.max_train_samples = [1, 2]\n";
+    assert_eq!(sweep(numbers).unwrap().compared(), Some(0));
+}
+
+#[test]
 fn threads_are_those_of_the_file_where_it_says() {
     let sweep = sweep("[train]\nthreads = 0\n[grid]\ntrain.seed = [1]\n").unwrap();
     assert_eq!(sweep.runs[0].config.train.threads, 0);

@@ -98,6 +98,16 @@ fn a_winner_is_marked_only_beyond_the_noise() {
 }
 
 #[test]
+fn differences_that_are_all_the_same_mark_nothing() {
+    let seeds = |value: f64| (0..3).map(move |_| measured(value, value));
+    let all = [0.5, 0.5, 0.7, 0.7].into_iter().flat_map(seeds);
+    let report = Report::of(&sweep(), &all.collect::<Vec<_>>());
+    let difference = report.rows[1].found.as_ref().unwrap().difference.unwrap();
+    assert!(difference.excludes_zero());
+    assert!(report.rows.iter().all(|row| !row.best));
+}
+
+#[test]
 fn one_repetition_marks_nothing_and_has_no_interval() {
     let sweep = sweep();
     let mut standings = standings([(0.6, 0.6), (0.5, 0.5), (0.6, 0.9), (0.5, 0.5)]);
