@@ -5,6 +5,7 @@
 //!   configs/<run>.toml     what each run was started with
 //!   runs/<run>/            the runs themselves, as any other
 //!   logs/<run>.log         what their processes said
+//!   locks/<run>            held by whoever works on a run
 //!   results/<run>.json     what they came to
 //!   table.md, …            made of the results
 //! ```
@@ -12,14 +13,14 @@
 //! The results are all there is of a sweep's state: a run without one is still to be done,
 //! from its last checkpoint where it has one.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::plan::{Planned, Sweep};
 use super::result::Outcome;
 use crate::config::RunConfig;
-use crate::run::Lock;
+use crate::run::{Lock, lock};
 use crate::{Error, Result, atomic};
 
 /// The folder of a sweep.
@@ -88,7 +89,7 @@ impl SweepFolder {
             let message = "is a run, and no sweep: choose another `name` in the sweep's file";
             return Err(Error::run(&self.path, message));
         }
-        for part in ["configs", "runs", "logs", "results"] {
+        for part in ["configs", "runs", "logs", "locks", "results"] {
             let path = self.path.join(part);
             fs::create_dir_all(&path).map_err(Error::io(&path, "create"))?;
         }
@@ -100,6 +101,11 @@ impl SweepFolder {
     /// # Errors
     /// [`Error::Run`] when another process has it.
     pub fn lock(&self) -> Result<Lock> {
+        if let Some(holder) = lock::holder(&self.path)? {
+            let (pid, host) = (holder.pid, holder.host);
+            let message = format!("in use by process {pid} on {host}: wait for it, or stop it");
+            return Err(Error::run(&self.path, message));
+        }
         let lock = Lock::take(&self.path)?;
         for folder in [
             self.path.clone(),
@@ -109,6 +115,23 @@ impl SweepFolder {
             atomic::recover(&folder)?;
         }
         Ok(lock)
+    }
+
+    /// The right to work on a run, where nobody has it. It goes with the last process that
+    /// has the file open: handed on to a child, it outlives the process that took it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the file cannot be used.
+    pub fn claim(&self, run: &str) -> Result<Option<File>> {
+        let path = self.path.join("locks").join(run);
+        let mut options = File::options();
+        let file = options.read(true).write(true).create(true).truncate(false);
+        let file = file.open(&path).map_err(Error::io(&path, "open"))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(Error::io(&path, "lock")(error)),
+        }
     }
 
     /// Writes down what a run is to be started with; returns the file.

@@ -58,6 +58,7 @@ mod name;
 mod plan;
 mod report;
 mod result;
+pub mod slurm;
 pub mod statistics;
 pub mod table;
 

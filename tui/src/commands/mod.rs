@@ -9,6 +9,7 @@ pub(crate) mod kernel;
 pub(crate) mod params;
 pub(crate) mod predict;
 pub(crate) mod replay;
+pub(crate) mod sweep;
 pub(crate) mod train;
 pub(crate) mod trained;
 pub(crate) mod watch;
