@@ -243,6 +243,53 @@ fn a_job_array_does_each_run_once_and_makes_the_same_table() {
 }
 
 #[test]
+fn runs_are_compared_by_memory_time_and_metric() {
+    let lab = Lab::new(SHORT, &GRID.replace("[1e-2, 1e-3]", "[1e-2]"));
+    let _ended = program::run(lab.sweep(&[])).expect_code(0);
+    let runs = lab.path("runs/grid/runs");
+    let path =
+        |kind: &str, seed: u8| runs.join(format!("kind={kind},learning_rate=0.01,seed={seed}"));
+    let compare = |more: &[&str]| {
+        let mut arguments: Vec<OsString> = vec!["compare".into()];
+        for (kind, seed) in [("adapter", 1), ("adapter", 2), ("lora", 1), ("lora", 2)] {
+            arguments.push(path(kind, seed).into());
+        }
+        arguments.extend(more.iter().map(OsString::from));
+        program::run(arguments).expect_code(0).stdout
+    };
+    let rows: Vec<Value> = compare(&["--json"]).lines().map(json).collect();
+    assert_eq!(rows.len(), 2);
+    let number = |row: usize, name: &str| rows[row][name].as_f64().unwrap_or(f64::NAN);
+    assert_eq!(
+        (&rows[1]["method"], &rows[1]["n"]),
+        (&"lora".into(), &2.into())
+    );
+    // Both conventions tell of the same two values.
+    let (b, x) = (number(0, "step_ms"), number(1, "step_ms"));
+    assert!((number(1, "time_of_baseline") - 100.0 * (x - b) / b).abs() < 1e-6);
+    assert!((number(1, "time_of_own") - 100.0 * (x - b) / x).abs() < 1e-6);
+    if cfg!(target_os = "linux") {
+        assert!(number(0, "peak_mib") > 1.0);
+        assert_eq!(rows[0]["memory_of_baseline"], 0.0);
+    }
+    // As the sweep's table has it.
+    let table: Vec<Value> = lab.file("table.jsonl").lines().map(json).collect();
+    assert_eq!(rows[0]["test_mean"], table[0]["test_mean"]);
+    assert!(number(0, "test_low") <= number(0, "test_mean"));
+
+    let plain = compare(&[]);
+    assert_eq!(plain.lines().count(), 5, "{plain}");
+    assert!(plain.lines().nth(2).unwrap().contains(" % / "), "{plain}");
+    assert_eq!(compare(&["--csv"]).lines().count(), 3);
+    let missing = program::run(["compare", "none"]).expect_code(2);
+    assert!(
+        missing.stderr.contains("there is no run here"),
+        "{}",
+        missing.stderr
+    );
+}
+
+#[test]
 fn a_mistake_in_the_file_is_one_message_with_its_line() {
     let lab = Lab::new(SHORT, "[grid]\ntrain.learning_rat = [1]\n");
     let refused = program::run(lab.sweep(&["--dry-run"])).expect_code(2);

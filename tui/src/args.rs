@@ -11,7 +11,7 @@ use serde::de::value::Error as ValueError;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
 use crate::screen::Tone;
-pub(crate) use sweep::{Fork, Sweep};
+pub(crate) use sweep::{Compare, Fork, Sweep};
 
 /// Train, measure and understand parameter-efficient fine-tuning with Compacter.
 #[derive(Debug, Parser)]
@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Fork(Fork),
     /// Train a grid of runs, and make a table of them
     Sweep(Sweep),
+    /// Compare runs: parameters, memory, time a step, metrics
+    Compare(Compare),
     /// Steer a run that goes on, from any machine that sees its folder
     Ctl(Ctl),
     /// Install, examine or remove the Jupyter kernel.

@@ -48,6 +48,7 @@ fn main() -> ExitCode {
         Command::Init(args) => done(commands::init::run(args)),
         Command::Fork(args) => commands::fork::run(args),
         Command::Sweep(args) => commands::sweep::run(args),
+        Command::Compare(args) => done(commands::compare::run(args)),
         Command::Ctl(args) => commands::ctl::run(args),
         Command::Kernel { words } => commands::kernel::run(words),
         Command::Completions { shell } => {

@@ -35,6 +35,22 @@ pub(crate) struct Sweep {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Compare {
+    /// Folders of runs; those that differ in their seed alone are repetitions
+    #[arg(required = true)]
+    pub(crate) runs: Vec<PathBuf>,
+    /// The run that memory and time are compared with; the first one when left out
+    #[arg(long, value_name = "RUN")]
+    pub(crate) baseline: Option<PathBuf>,
+    /// Print one JSON object a line
+    #[arg(long, conflicts_with = "csv")]
+    pub(crate) json: bool,
+    /// Print CSV
+    #[arg(long)]
+    pub(crate) csv: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Fork {
     /// The run to start from
     pub(crate) run: PathBuf,

@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub(crate) mod bench;
+pub(crate) mod compare;
 pub(crate) mod ctl;
 pub(crate) mod eval;
 pub(crate) mod fork;
