@@ -3,7 +3,7 @@
 //! Data flows one way; a module uses only what stands to its left:
 //!
 //! ```text
-//! event ─▶ config ─▶ hub ─▶ data ─▶ ops ─▶ model ─▶ peft ─▶ fused ─▶ run ─▶ train
+//! event ─▶ config ─▶ hub ─▶ data ─▶ ops ─▶ model ─▶ peft ─▶ fused ─▶ run ─▶ train ─▶ sweep
 //!   └──▶ view                        what whoever watches a run knows of it
 //! ```
 //!
@@ -32,6 +32,7 @@ pub mod ops;
 pub mod peft;
 pub mod random;
 pub mod run;
+pub mod sweep;
 pub mod train;
 pub mod view;
 

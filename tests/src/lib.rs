@@ -9,4 +9,5 @@ pub mod parity;
 pub mod program;
 pub mod reference;
 pub mod runs;
+pub mod sweeps;
 pub mod terminal;

@@ -1,5 +1,7 @@
 //! The command line: what can be asked, and how it is spelt.
 
+mod sweep;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -9,6 +11,7 @@ use serde::de::value::Error as ValueError;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
 use crate::screen::Tone;
+pub(crate) use sweep::{Compare, Fork, Sweep};
 
 /// Train, measure and understand parameter-efficient fine-tuning with Compacter.
 #[derive(Debug, Parser)]
@@ -43,6 +46,10 @@ pub(crate) enum Command {
     Init(Init),
     /// Start a new run from a checkpoint of another
     Fork(Fork),
+    /// Train a grid of runs, and make a table of them
+    Sweep(Sweep),
+    /// Compare runs: parameters, memory, time a step, metrics
+    Compare(Compare),
     /// Steer a run that goes on, from any machine that sees its folder
     Ctl(Ctl),
     /// Install, examine or remove the Jupyter kernel.
@@ -288,23 +295,6 @@ pub(crate) struct Init {
     /// Print the JSON schema of configuration files instead
     #[arg(long)]
     pub(crate) schema: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Fork {
-    /// The run to start from
-    pub(crate) run: PathBuf,
-    /// Step of the checkpoint; the last one when left out
-    #[arg(long)]
-    pub(crate) at: Option<u64>,
-    /// Name of the new run
-    #[arg(long)]
-    pub(crate) name: Option<String>,
-    /// Override a field, such as `train.learning_rate=1e-3`
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub(crate) overrides: Vec<String>,
-    #[command(flatten)]
-    pub(crate) shown: Shown,
 }
 
 #[derive(Debug, Args)]

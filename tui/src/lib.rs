@@ -10,4 +10,5 @@
 #![warn(missing_docs)]
 
 pub mod chart;
+pub mod figure;
 pub mod table;

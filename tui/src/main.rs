@@ -8,6 +8,7 @@ mod print;
 mod report;
 mod screen;
 mod signals;
+mod sweep;
 mod threads;
 
 use std::process::ExitCode;
@@ -46,6 +47,8 @@ fn main() -> ExitCode {
         Command::Bench(args) => done(commands::bench::run(args)),
         Command::Init(args) => done(commands::init::run(args)),
         Command::Fork(args) => commands::fork::run(args),
+        Command::Sweep(args) => commands::sweep::run(args),
+        Command::Compare(args) => done(commands::compare::run(args)),
         Command::Ctl(args) => commands::ctl::run(args),
         Command::Kernel { words } => commands::kernel::run(words),
         Command::Completions { shell } => {

@@ -12,7 +12,7 @@ use super::hint;
 use super::tree::{Entry, Node};
 
 /// Reads a tree as a value of type `T`.
-pub(super) fn read<'de, T: Deserialize<'de>>(root: &'de Node) -> Outcome<T> {
+pub(crate) fn read<'de, T: Deserialize<'de>>(root: &'de Node) -> Outcome<T> {
     T::deserialize(root)
 }
 

@@ -39,8 +39,12 @@ impl RunConfig {
     /// key that does not exist or a value of the wrong type, lacks a key, or is refused by
     /// [`RunConfig::validate`].
     pub fn parse(path: &Path, text: &str, overrides: &[String]) -> Result<Self> {
-        let tree = Tree::parse(path, text, overrides)?;
-        Self::from_tree(&tree, path).map_err(|complaint| tree.refuse(complaint))
+        Self::of_tree(&Tree::parse(path, text, overrides)?, path)
+    }
+
+    /// Reads a configuration from what the file at `path` says.
+    pub(crate) fn of_tree(tree: &Tree, path: &Path) -> Result<Self> {
+        Self::from_tree(tree, path).map_err(|complaint| tree.refuse(complaint))
     }
 
     fn from_tree(tree: &Tree, path: &Path) -> Outcome<Self> {

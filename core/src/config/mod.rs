@@ -46,12 +46,14 @@ pub use task::{Quirk, SplitRule, TaskConfig, TaskKind};
 pub use train::{MixedPrecision, ScheduleKind, StepForm, TrainConfig, UpdateScale};
 pub use value::{EvalEvery, Warmup};
 
+pub(crate) use complaint::{Complaint, Outcome};
+pub(crate) use de::read;
 pub(crate) use edit::rewrite;
 pub(crate) use load::read_text;
 pub(crate) use locate::UNNAMED;
 pub use locate::locate;
 pub(crate) use locate::refuse_field;
-pub(crate) use tree::Tree;
+pub(crate) use tree::{Entry, Node, Tree};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
-pub(super) use node::{Entry, Node, Origin};
+pub(crate) use node::{Entry, Node, Origin};
 
 use super::complaint::Complaint;
 use super::{hint, schema};
 use crate::error::{Error, Place, Result};
 
 /// A configuration as written.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Tree {
     path: PathBuf,
     text: String,
@@ -48,8 +48,26 @@ impl Tree {
     }
 
     /// The outermost table.
-    pub(super) fn root(&self) -> &Node {
+    pub(crate) fn root(&self) -> &Node {
         &self.root
+    }
+
+    /// This tree without some of the outermost table's keys.
+    pub(crate) fn without(&self, keys: &[&str]) -> Self {
+        let mut tree = self.clone();
+        if let Node::Table(entries) = &mut tree.root {
+            entries.retain(|entry| !keys.contains(&entry.key.as_str()));
+        }
+        tree
+    }
+
+    /// Puts a value of the same file at another place; it keeps where it was written.
+    pub(crate) fn put(&mut self, path: &[String], entry: &Entry) -> Result<()> {
+        let put = self.root.put(path, entry.origin, entry.value.clone());
+        put.map_err(|complaint| match entry.origin {
+            Origin::File(start) => self.error(Some(start), &complaint),
+            Origin::Set(at) => self.set_error(at, &complaint),
+        })
     }
 
     /// Where the field was written, or, if it was not, the innermost table around it.
@@ -75,7 +93,7 @@ impl Tree {
     }
 
     /// Turns a complaint into an error that names the place.
-    pub(super) fn refuse(&self, mut complaint: Complaint) -> Error {
+    pub(crate) fn refuse(&self, mut complaint: Complaint) -> Error {
         if let Some(known) = complaint.known {
             complaint.message = unknown_key(&complaint.path, known);
         }

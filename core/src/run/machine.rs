@@ -51,6 +51,19 @@ pub fn peak_memory() -> Option<u64> {
     Some(kib * 1024)
 }
 
+/// Memory that processes can still take without any being moved out, in bytes: the machine's,
+/// or what the control group of this process leaves; `None` where the system does not tell.
+#[must_use]
+pub fn available_memory() -> Option<u64> {
+    let mut system = System::new();
+    system.refresh_memory();
+    let machine = Some(system.available_memory()).filter(|&bytes| bytes > 0);
+    // Not what the group counts as free: files that the system keeps in memory can go.
+    let group = system.cgroup_limits();
+    let group = group.map(|limits| limits.total_memory.saturating_sub(limits.rss));
+    machine.into_iter().chain(group).min()
+}
+
 /// Processor features that arithmetic may be done with here, by their usual names.
 ///
 /// Results are claimed to be bit-identical only between machines where this list is equal.

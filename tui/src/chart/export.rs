@@ -13,7 +13,7 @@ const COLUMNS: usize = 4096;
 /// Size of the SVG in its own units.
 const SIZE: (u32, u32) = (960, 540);
 /// Colours that are told apart with the common kinds of colour blindness (Okabe and Ito).
-const COLOURS: [RGBColor; 6] = [
+pub(crate) const COLOURS: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),

@@ -37,6 +37,7 @@ mod spec;
 mod style;
 mod window;
 
+pub(crate) use export::COLOURS;
 pub use export::{csv, svg};
 pub use label::full as value_in_full;
 pub use picture::{Nearest, Picture, Trace};

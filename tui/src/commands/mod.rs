@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub(crate) mod bench;
+pub(crate) mod compare;
 pub(crate) mod ctl;
 pub(crate) mod eval;
 pub(crate) mod fork;
@@ -9,6 +10,7 @@ pub(crate) mod kernel;
 pub(crate) mod params;
 pub(crate) mod predict;
 pub(crate) mod replay;
+pub(crate) mod sweep;
 pub(crate) mod train;
 pub(crate) mod trained;
 pub(crate) mod watch;

@@ -2,6 +2,8 @@
 
 use toml::de::{DeTable, DeValue};
 
+use crate::config::complaint::{Complaint, Outcome};
+
 /// Where a key or an element of a list was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Origin {
@@ -58,11 +60,37 @@ impl Node {
     }
 
     /// The entry of a table by its name, or of a list by its number.
-    pub(super) fn entry(&self, key: &str) -> Option<&Entry> {
+    pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
         match self {
             Self::Table(entries) | Self::List(entries) => entries.iter().find(|e| e.key == key),
             _ => None,
         }
+    }
+
+    /// Puts a value at a path, in the place of what is there; tables around it are made.
+    pub(super) fn put(&mut self, path: &[String], origin: Origin, value: Self) -> Outcome {
+        let mut node = self;
+        for (depth, key) in path.iter().enumerate() {
+            let Self::Table(entries) = node else {
+                return Err(Complaint::whole("is not a table").below(&path[..depth]));
+            };
+            let found = entries.iter().position(|entry| entry.key == *key);
+            let index = found.unwrap_or(entries.len());
+            if found.is_none() {
+                entries.push(Entry {
+                    key: key.clone(),
+                    origin,
+                    value: Self::Table(Vec::new()),
+                });
+            }
+            let entry = &mut entries[index];
+            if depth + 1 == path.len() {
+                entry.origin = origin;
+            }
+            node = &mut entry.value;
+        }
+        *node = value;
+        Ok(())
     }
 
     /// Whether every key of the tables in `old` is still there.
@@ -77,7 +105,7 @@ impl Node {
     }
 
     /// The value at a path.
-    pub(super) fn at(&self, path: &[String]) -> Option<&Self> {
+    pub(crate) fn at(&self, path: &[String]) -> Option<&Self> {
         path.iter()
             .try_fold(self, |node, key| Some(&node.entry(key)?.value))
     }

@@ -3,7 +3,7 @@
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::node::{Entry, Node, Origin};
+use super::node::{Node, Origin};
 use crate::config::complaint::{Complaint, Outcome};
 
 /// Splits a `--set` into the path of its field and the text of the value.
@@ -27,28 +27,7 @@ pub(super) fn split(set: &str) -> Outcome<(Vec<String>, &str)> {
 pub(super) fn lay_over(root: &mut Node, at: usize, set: &str) -> Outcome {
     let (path, text) = split(set)?;
     let value = parse(text, at).map_err(|complaint| complaint.below(&path))?;
-    let mut node = root;
-    for (depth, key) in path.iter().enumerate() {
-        let Node::Table(entries) = node else {
-            return Err(Complaint::whole("is not a table").below(&path[..depth]));
-        };
-        let found = entries.iter().position(|entry| entry.key == *key);
-        let index = found.unwrap_or(entries.len());
-        if found.is_none() {
-            entries.push(Entry {
-                key: key.clone(),
-                origin: Origin::Set(at),
-                value: Node::Table(Vec::new()),
-            });
-        }
-        let entry = &mut entries[index];
-        if depth + 1 == path.len() {
-            entry.origin = Origin::Set(at);
-        }
-        node = &mut entry.value;
-    }
-    *node = value;
-    Ok(())
+    root.put(&path, Origin::Set(at), value)
 }
 
 /// The value of a `--set`: TOML where it is TOML, else the text itself.
