@@ -123,7 +123,7 @@ pub enum MixedPrecision {
     #[default]
     No,
     /// Both factors are rounded to bf16, and the products summed in f32: twice as fast on
-    /// processors with AVX512-BF16, and refused on others.
+    /// processors with AVX512-BF16, and refused on others. Evaluation rounds nothing.
     Bf16,
 }
 

@@ -17,7 +17,7 @@ use super::files::{self, CONFIG, EXTRAS, TOKENIZERS, WEIGHTS, WeightFiles};
 use super::store::{Remote, Store};
 use super::transfer::Transfer;
 use super::{Choose, Hub, HubId, cache};
-use crate::{Error, Result};
+use crate::{Error, Result, atomic};
 
 /// How often who waits looks at whether to stop.
 pub(super) const POLL: Duration = Duration::from_millis(50);
@@ -209,9 +209,7 @@ impl Job<'_> {
         let parent = path.parent().unwrap_or(&path);
         std::fs::create_dir_all(parent).map_err(Error::io(parent, "create"))?;
         // Other programs read it at any time: it must never be seen half written.
-        let draft = path.with_extension(format!("{}.part", std::process::id()));
-        std::fs::write(&draft, commit).map_err(Error::io(&draft, "write"))?;
-        std::fs::rename(&draft, &path).map_err(Error::io(&path, "write"))
+        atomic::write(&path, commit.as_bytes())
     }
 
     /// Waits for the hub's answer, or for being told to stop.

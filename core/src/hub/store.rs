@@ -6,7 +6,7 @@
 //! small file is named by git's hash, a large one by its SHA-256, as by every other library.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use sha1::Sha1;
@@ -124,21 +124,18 @@ impl Store<'_> {
         let link = self.repository.join("snapshots").join(commit).join(path);
         let folder = link.parent().unwrap_or(&link);
         fs::create_dir_all(folder).map_err(Error::io(folder, "create"))?;
-        match fs::remove_file(&link) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(Error::io(&link, "replace")(error));
-            }
-            _ => {}
-        }
         // Relative, so that the cache can be moved: out of `snapshots/<commit>/` and of the
         // folders in the path.
         let up = "../".repeat(path.matches('/').count() + 2);
-        point(
-            &link,
-            Path::new(&format!("{up}blobs/{name}")),
-            &self.blob(name),
-        )
-        .map_err(Error::io(&link, "create"))
+        let target = PathBuf::from(format!("{up}blobs/{name}"));
+        if fs::read_link(&link).is_ok_and(|found| found == target) {
+            return Ok(());
+        }
+        // Another program may be reading: the file is there at every moment.
+        let draft = link.with_file_name(format!(".tmp-{}-{name}", std::process::id()));
+        point(&draft, &target, &self.blob(name))
+            .and_then(|()| fs::rename(&draft, &link))
+            .map_err(Error::io(&link, "create"))
     }
 }
 

@@ -79,7 +79,10 @@ impl<T: RepoType> Transfer<'_, T> {
         match remote.check(&incomplete, &|| self.job.go_on())? {
             Ok(name) => {
                 let blob = self.store.blob(&name);
-                fs::rename(&incomplete, &blob).map_err(Error::io(&blob, "write"))?;
+                File::open(&incomplete)
+                    .and_then(|file| file.sync_all())
+                    .and_then(|()| fs::rename(&incomplete, &blob))
+                    .map_err(Error::io(&blob, "write"))?;
                 Ok(name)
             }
             Err(damage) => Err(self.damaged(&incomplete, &damage)),
@@ -112,10 +115,9 @@ impl<T: RepoType> Transfer<'_, T> {
         };
         // The length of the whole file is what some answers to a range announce.
         if let Some(length) = announced.filter(|length| ![size - have, size].contains(length)) {
-            return Ok(Ended::Wrong(format!(
-                "{length} bytes instead of {}",
-                size - have
-            )));
+            // Nothing of it was written: what has come before is still good.
+            let wrong = format!("{length} bytes are announced instead of {}", size - have);
+            return Ok(Ended::Broken(HFError::Io(std::io::Error::other(wrong))));
         }
         let mut file = self.open(incomplete)?;
         let (mut came, mut told) = (have, Instant::now());

@@ -3,7 +3,7 @@
 //! | kind | stands at | is handed | serves |
 //! |---|---|---|---|
 //! | [`SubLayerModule`] | an attention or feed-forward sub-layer | its input, raw output, residual, dropout and, in BERT, norm | adapters, Compacter, parallel adapters |
-//! | [`LinearModule`] | a linear map | the map with weight and bias | `LoRA`, `DoRA`, `BitFit` |
+//! | [`LinearModule`] | a linear map | the map with weight and bias | `LoRA`, `DoRA`, (IA)³ as AdapterHub has it |
 //! | [`KeyValueModule`] | an attention | rows to put before keys and values | prefix tuning |
 //! | [`HiddenModule`] | keys, values, the feed-forward's intermediate, T5's logits | the activations | (IA)³, the bias of an output layer |
 //! | [`EmbeddingModule`] | a stack's input | rows to put before each sequence | prompt tuning |

@@ -69,7 +69,7 @@ impl LinearModule for Dora {
         let moved = self.moved(&weight, &self.a, &self.b)?;
         let merged = moved.broadcast_mul(&self.factor(&weight)?.unsqueeze(1)?)?;
         let bias = linear.bias.as_ref().map(Weight::tensor).transpose()?;
-        Ok(Some((cast(&merged, weight.dtype())?, bias)))
+        Ok(Some((merged, bias)))
     }
 }
 

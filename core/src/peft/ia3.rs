@@ -21,7 +21,7 @@ use super::trainables::Builder;
 use crate::Result;
 use crate::config::Placement;
 use crate::model::site::{Activations, Backbone, HiddenModule, LinearModule, Projection, SiteSlot};
-use crate::model::{Linear, Model, Pass};
+use crate::model::{Linear, Model, Pass, Weight};
 use crate::ops::linear::cast;
 
 /// Factors of activations.
@@ -55,12 +55,13 @@ impl LinearModule for Scale {
     }
 
     fn merged(&self, linear: &Linear) -> Result<Option<(Tensor, Option<Tensor>)>> {
-        let weight = linear.weight.tensor()?;
-        let scale = cast(&self.0, weight.dtype())?;
+        let scale = &self.0;
+        let wide = |weight: &Weight| cast(&weight.tensor()?, scale.dtype());
         let bias = match &linear.bias {
-            Some(bias) => Some((bias.tensor()? * &scale)?),
+            Some(bias) => Some((wide(bias)? * scale)?),
             None => None,
         };
+        let weight = wide(&linear.weight)?;
         Ok(Some((weight.broadcast_mul(&scale.unsqueeze(1)?)?, bias)))
     }
 }

@@ -52,7 +52,7 @@ impl LinearModule for Lora {
         let update = (self.b.matmul(&self.a)? * self.scale)?;
         let merged = (cast(&weight, update.dtype())? + update)?;
         let bias = linear.bias.as_ref().map(Weight::tensor).transpose()?;
-        Ok(Some((cast(&merged, weight.dtype())?, bias)))
+        Ok(Some((merged, bias)))
     }
 }
 

@@ -15,7 +15,7 @@
 
 use std::collections::HashMap;
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 use crate::model::site::{
     Activations, Backbone, Branch, HiddenModule, LinearModule, Projection, Site, SiteSlot, Slot,
@@ -57,46 +57,13 @@ struct Scaled {
 pub fn merge(model: &mut Model) -> Result<Merged> {
     check(model)?;
     let mut merged = Merged::default();
-    let mut scaled = Vec::new();
-    model.visit_sites(&mut |site, slot| match slot {
-        SiteSlot::Linear(_, map) => merged.merge_module(map),
-        SiteSlot::Hidden(activations, slot) => {
-            let Some(module) = slot.take() else {
-                return Ok(());
-            };
-            if let Some(factors) = module.as_scale() {
-                scaled.push(Scaled {
-                    place: (site.stack, site.block, site.branch),
-                    activations,
-                    factors: factors.detach(),
-                });
-            }
-            let path = site.path.to_owned();
-            merged.hidden.push((path, activations, module));
-            Ok(())
+    match merged.take_in(model) {
+        Ok(()) => Ok(merged),
+        Err(error) => {
+            merged.undo(model)?;
+            Err(error)
         }
-        _ => Ok(()),
-    })?;
-    model.visit_sites(&mut |site, slot| {
-        let SiteSlot::Linear(role, map) = slot else {
-            return Ok(());
-        };
-        let place = (site.stack, site.block, site.branch);
-        for scaled in scaled.iter().filter(|scaled| scaled.place == place) {
-            merged.scale(role, map, scaled)?;
-        }
-        Ok(())
-    })?;
-    let dtype = model.dtype;
-    model.visit_weights(&mut |name, weight| {
-        if !matches!(weight, Weight::Frozen(_)) {
-            let plain = cast(&weight.tensor()?.detach(), dtype)?.copy()?;
-            let before = std::mem::replace(weight, Weight::Frozen(plain));
-            merged.weights.insert(name.to_owned(), before);
-        }
-        Ok(())
-    })?;
-    Ok(merged)
+    }
 }
 
 /// Refuses modules that a plain model has no place for.
@@ -132,6 +99,50 @@ fn refusal(site: &Site<'_>, what: &str) -> Error {
 }
 
 impl Merged {
+    /// Merges site by site and weight by weight, in the model's number format, whatever its
+    /// matrices are kept in.
+    fn take_in(&mut self, model: &mut Model) -> Result<()> {
+        let dtype = model.dtype;
+        let mut scaled = Vec::new();
+        model.visit_sites(&mut |site, slot| match slot {
+            SiteSlot::Linear(_, map) => self.merge_module(map, dtype),
+            SiteSlot::Hidden(activations, slot) => {
+                let Some(module) = slot.take() else {
+                    return Ok(());
+                };
+                if let Some(factors) = module.as_scale() {
+                    scaled.push(Scaled {
+                        place: (site.stack, site.block, site.branch),
+                        activations,
+                        factors: factors.detach(),
+                    });
+                }
+                let path = site.path.to_owned();
+                self.hidden.push((path, activations, module));
+                Ok(())
+            }
+            _ => Ok(()),
+        })?;
+        model.visit_sites(&mut |site, slot| {
+            let SiteSlot::Linear(role, map) = slot else {
+                return Ok(());
+            };
+            let place = (site.stack, site.block, site.branch);
+            for scaled in scaled.iter().filter(|scaled| scaled.place == place) {
+                self.scale(role, map, scaled, dtype)?;
+            }
+            Ok(())
+        })?;
+        model.visit_weights(&mut |name, weight| {
+            if !matches!(weight, Weight::Frozen(_)) {
+                let plain = cast(&weight.tensor()?.detach(), dtype)?.copy()?;
+                let before = std::mem::replace(weight, Weight::Frozen(plain));
+                self.weights.insert(name.to_owned(), before);
+            }
+            Ok(())
+        })
+    }
+
     /// Puts everything back as it was before the merge.
     ///
     /// # Errors
@@ -172,51 +183,54 @@ impl Merged {
         }
     }
 
-    fn merge_module(&mut self, map: &mut Linear) -> Result<()> {
+    fn merge_module(&mut self, map: &mut Linear, dtype: DType) -> Result<()> {
         let Some(module) = map.module.get() else {
             return Ok(());
         };
         let Some((weight, bias)) = module.merged(map)? else {
             return Ok(()); // refused by `check`
         };
-        let dtype = map.weight.stored().dtype();
-        let module = map.module.take();
-        self.replace(map, (weight, bias), module, dtype)
+        self.replace(map, (weight, bias), dtype)
     }
 
     /// Scales a map whose output, or input, was scaled.
-    fn scale(&mut self, role: Projection, map: &mut Linear, scaled: &Scaled) -> Result<()> {
-        let weight = map.weight.tensor()?;
-        let factors = cast(&scaled.factors, weight.dtype())?;
-        let bias = map.bias.as_ref().map(Weight::tensor).transpose()?;
+    fn scale(
+        &mut self,
+        role: Projection,
+        map: &mut Linear,
+        scaled: &Scaled,
+        dtype: DType,
+    ) -> Result<()> {
+        let factors = &scaled.factors;
+        let wide = |weight: &Weight| cast(&weight.tensor()?, factors.dtype());
+        let (weight, bias) = (wide(&map.weight)?, map.bias.as_ref().map(wide).transpose()?);
         let (weight, bias) = match (role, scaled.activations) {
             (Projection::Key, Activations::Keys) | (Projection::Value, Activations::Values) => {
-                let bias = bias.map(|bias| bias * &factors).transpose()?;
+                let bias = bias.map(|bias| bias * factors).transpose()?;
                 (weight.broadcast_mul(&factors.unsqueeze(1)?)?, bias)
             }
-            (Projection::Out, Activations::Intermediate) => (weight.broadcast_mul(&factors)?, bias),
+            (Projection::Out, Activations::Intermediate) => (weight.broadcast_mul(factors)?, bias),
             _ => return Ok(()),
         };
-        let dtype = map.weight.stored().dtype();
-        self.replace(map, (weight, bias), None, dtype)
+        self.replace(map, (weight, bias), dtype)
     }
 
-    /// Gives a map another weight and bias, and keeps what it was at first.
+    /// Gives a map another weight and bias in the place of its module, and keeps what it was
+    /// at first.
     fn replace(
         &mut self,
         map: &mut Linear,
         (weight, bias): (Tensor, Option<Tensor>),
-        module: Option<Box<dyn LinearModule>>,
-        dtype: candle_core::DType,
+        dtype: DType,
     ) -> Result<()> {
         let plain = |tensor: &Tensor| -> Result<Weight> {
             Ok(Weight::Frozen(cast(&tensor.detach(), dtype)?))
         };
-        let bias = bias.as_ref().map(plain).transpose()?;
+        let (weight, bias) = (plain(&weight)?, bias.as_ref().map(plain).transpose()?);
         let before = Map {
-            weight: std::mem::replace(&mut map.weight, plain(&weight)?),
+            weight: std::mem::replace(&mut map.weight, weight),
             bias: std::mem::replace(&mut map.bias, bias),
-            module,
+            module: map.module.take(),
         };
         self.maps.entry(map.path.clone()).or_insert(before);
         Ok(())

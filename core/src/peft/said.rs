@@ -50,7 +50,8 @@ impl Reparametrisation for Subspace {
         let scale = self.scales.narrow(0, self.at, 1)?;
         let offset = self.map.forward(&self.vector)?.broadcast_mul(&scale)?;
         let offset = offset.reshape(frozen.shape())?;
-        Ok((frozen + cast(&offset, frozen.dtype())?)?)
+        // Not rounded to what the weight is kept in: offsets are small.
+        Ok((cast(frozen, offset.dtype())? + offset)?)
     }
 }
 

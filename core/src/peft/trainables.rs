@@ -151,7 +151,7 @@ impl Trainables {
     /// Hands back a gradient that nobody reads any more, clones of it neither: the next one is
     /// made in its room, which for a whole model saves hundreds of megabytes a step from being
     /// asked of the system.
-    pub fn hand_back(&self, gradient: Tensor) {
+    pub(crate) fn hand_back(&self, gradient: Tensor) {
         let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         spare.gradient = spare.wanted.then_some(gradient);
     }
@@ -385,8 +385,12 @@ impl<T: Real> InplaceOp1 for TakeOut<T> {
         "take-out"
     }
 
-    fn cpu_fwd(&self, storage: &mut CpuStorage, _: &Layout) -> candle_core::Result<()> {
-        if let Some(elements) = T::vec_of_storage(storage) {
+    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> candle_core::Result<()> {
+        let Some(elements) = T::vec_of_storage(storage) else {
+            return Ok(());
+        };
+        // A part of something larger is not taken from it.
+        if layout.contiguous_offsets() == Some((0, elements.len())) {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = std::mem::take(elements);
         }
         Ok(())

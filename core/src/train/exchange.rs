@@ -13,7 +13,9 @@ use crate::Result;
 
 /// What a step shares with the processes that train with it.
 pub trait Exchange: fmt::Debug + Send {
-    /// The mean over all processes of their gradients, `[total]`, and of their losses.
+    /// The mean over all processes of their gradients, `[total]`, and of their losses. What is
+    /// given back belongs to the step, which makes the next gradient in its room: no clone of
+    /// it may be kept.
     ///
     /// # Errors
     /// Fails if another process cannot be reached.

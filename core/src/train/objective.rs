@@ -82,6 +82,8 @@ impl Objective for TaskLoss {
 #[derive(Debug)]
 pub struct FusedTaskLoss {
     fused: Fused,
+    /// What evaluates: in the model's precision throughout, as the saved model is.
+    evaluating: Option<Fused>,
     precision: MixedPrecision,
 }
 
@@ -107,7 +109,8 @@ impl Objective for FusedTaskLoss {
         batch: &Batch,
         cancel: &CancelToken,
     ) -> Result<(Vec<Prediction>, Option<f64>)> {
-        let encoded = self.fused.encode(model, trainables, &batch.source)?;
+        let fused = self.evaluating.as_ref().unwrap_or(&self.fused);
+        let encoded = fused.encode(model, trainables, &batch.source)?;
         model.answer(&encoded, batch, cancel)
     }
 
@@ -132,8 +135,13 @@ pub fn task_loss(
     let fused = || -> Result<FusedTaskLoss> {
         let precision = config.mixed_precision;
         let fused = Fused::new(model, trainables, precision)?;
+        let evaluating = match precision {
+            MixedPrecision::No => None,
+            MixedPrecision::Bf16 => Some(Fused::new(model, trainables, MixedPrecision::No)?),
+        };
         Ok(FusedTaskLoss {
             fused: fused.recomputing(config.gradient_checkpointing),
+            evaluating,
             precision,
         })
     };

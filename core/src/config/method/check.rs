@@ -1,6 +1,6 @@
 //! Which settings a method has, and which values they may take.
 
-use super::{Convention, FastInit, FastWeights, MethodConfig, MethodKind, SlowInit};
+use super::{Convention, FastInit, FastWeights, MethodConfig, MethodKind, PromptInit, SlowInit};
 use crate::config::complaint::{Complaint, Outcome, at_least, ensure, positive};
 
 const ADAPTER: &[&str] = &[
@@ -106,6 +106,18 @@ impl MethodConfig {
             ensure((0.0..1.0).contains(&dropout), "method.dropout", message)?;
         }
         self.check_idle()?;
+        let other = match self.kind {
+            MethodKind::Prompt => Some((PromptInit::Vocab, MethodKind::PromptVocab)),
+            MethodKind::PromptVocab => Some((PromptInit::Uniform, MethodKind::Prompt)),
+            _ => None,
+        };
+        if let Some((init, kind)) = other {
+            ensure(
+                self.prompt_init != Some(init),
+                "method.prompt_init",
+                format!("is that of `{kind}`: set method.kind to it"),
+            )?;
+        }
         self.check_leave_out()?;
         self.check_targets()
     }

@@ -73,7 +73,7 @@ pub enum MethodKind {
 }
 
 impl MethodKind {
-    /// Every method, the most expensive first.
+    /// Every method: full tuning and the head alone, then from many trained parameters to few.
     pub const ALL: [Self; 19] = [
         Self::Full,
         Self::Head,

@@ -84,19 +84,24 @@ impl TokenCache {
             Err(error) => tracing::warn!("tokenised anew: {error}"),
         }
         let tokens = encode()?;
-        if let Err(error) = self.write(&path, &tokens) {
-            tracing::warn!("tokens are not kept for the next time: {error}");
+        match self.write(&path, &tokens) {
+            Err(error) => tracing::warn!("tokens are not kept for the next time: {error}"),
+            Ok(()) => {
+                if let Err(error) = self.make_room(&path) {
+                    tracing::warn!("tokens kept from before could not be tidied: {error}");
+                }
+            }
         }
         Ok(tokens)
     }
 
     fn write(&self, path: &Path, tokens: &[Tokens]) -> Result<()> {
         fs::create_dir_all(&self.folder).map_err(Error::io(&self.folder, "create"))?;
-        atomic::write(path, &to_bytes(path, tokens)?)?;
-        self.make_room(path)
+        atomic::write(path, &to_bytes(path, tokens)?)
     }
 
-    /// Removes what was used longest ago until the rest fits; never what was just written.
+    /// Removes what was used longest ago until the rest fits; never what was just written, nor
+    /// what is no file of this cache.
     fn make_room(&self, written: &Path) -> Result<()> {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.folder).map_err(Error::io(&self.folder, "list"))? {
@@ -105,8 +110,10 @@ impl TokenCache {
             let Ok(about) = entry.metadata() else {
                 continue;
             };
-            let used = about.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-            files.push((used, about.len(), entry.path()));
+            if about.is_file() && is_ours(&entry.path()) {
+                let used = about.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+                files.push((used, about.len(), entry.path()));
+            }
         }
         files.sort_unstable();
         let mut total: u64 = files.iter().map(|(_, length, _)| length).sum();
@@ -114,13 +121,25 @@ impl TokenCache {
             if total <= self.room {
                 break;
             }
-            if path != written {
-                fs::remove_file(&path).map_err(Error::io(&path, "remove"))?;
-                total -= length;
+            if path == written {
+                continue;
+            }
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::io(&path, "remove")(error));
+                }
+                _ => total -= length,
             }
         }
         Ok(())
     }
+}
+
+/// Whether a file's name is one that is given here.
+fn is_ours(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.and_then(|name| name.strip_suffix(".safetensors"))
+        .is_some_and(|hash| hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// What stands for a tokenizer: a hash of the files that it was made from.
@@ -334,9 +353,12 @@ mod tests {
         }
         tokenizer.encode("a", &inputs(3), 8); // used again: `b` is the oldest now
         let size = fs::metadata(&tokenizer.files()[0]).unwrap().len();
+        let foreign = tokenizer.cache.folder.join("notes.safetensors");
+        fs::write(&foreign, vec![0; 4096]).unwrap();
         tokenizer.cache.room = 3 * size;
         tokenizer.encode("d", &inputs(3), 8);
-        assert_eq!(tokenizer.files().len(), 3);
+        assert_eq!(tokenizer.files().len(), 4);
+        assert!(foreign.exists(), "what is somebody else's stays");
         tokenizer.encode("a", &inputs(3), 8);
         assert_eq!(tokenizer.asked.get(), 4, "`a` is still there");
         tokenizer.encode("b", &inputs(3), 8);

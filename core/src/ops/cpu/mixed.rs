@@ -54,9 +54,6 @@ impl PackedWeight {
     /// Rounds a weight `[out, in]`, given row by row, to the nearest bf16 (ties to even).
     ///
     /// `None` where the processor cannot multiply so.
-    ///
-    /// # Panics
-    /// If there are other than `out · in` elements.
     pub(crate) fn new(
         (out, width): (usize, usize),
         element: impl Fn(usize) -> bf16 + Sync,

@@ -1,4 +1,4 @@
-//! Which rows are for what (paper.md §3.2): the reference code shuffles with one seeded
+//! Which rows are for what (arXiv:2106.04647, section 4): the reference code shuffles with one seeded
 //! permutation and cuts it.
 
 use super::{Benchmark, Effect, Layout, Split, rows};
