@@ -129,14 +129,14 @@ fn row(group: &Group, baseline: &Group) -> [String; 10] {
 }
 
 fn value(metric: &str, summary: &Summary, interval: Option<&Interval>) -> String {
-    let mut text = format!("{metric} {:.4}", summary.mean);
-    if let Some(sd) = summary.sd {
-        text += &format!(" ± {sd:.4}");
-    }
-    if let Some(Interval { low, high, .. }) = interval {
-        text += &format!(" [{low:.4}, {high:.4}]");
-    }
-    text
+    let sd = summary.sd.map(|sd| format!(" ± {sd:.4}"));
+    let interval = interval.map(|Interval { low, high, .. }| format!(" [{low:.4}, {high:.4}]"));
+    format!(
+        "{metric} {:.4}{}{}",
+        summary.mean,
+        sd.unwrap_or_default(),
+        interval.unwrap_or_default()
+    )
 }
 
 /// The run's folder, given as such or by its name.
