@@ -44,8 +44,8 @@ pub(crate) fn run(args: &Compare) -> Result<()> {
     };
     let table = table(&groups, baseline);
     if args.json {
-        let objects = table.objects().into_iter().map(Value::Object);
-        return objects.map(|object| print::json(&object)).collect();
+        let mut objects = table.objects().into_iter().map(Value::Object);
+        return objects.try_for_each(|object| print::json(&object));
     }
     if args.csv {
         return print::text(&table.csv()?);
