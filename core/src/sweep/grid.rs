@@ -335,7 +335,6 @@ fn leaves(node: &Node, path: &[String], fields: &mut Vec<Field>) {
 fn value(node: &Node) -> Value {
     let text = |text: String| Value { text, number: None };
     match node {
-        Node::Text(word) => text(word.clone()),
         Node::Integer(number) => Value {
             text: number.to_string(),
             number: Some(*number as f64),
@@ -345,7 +344,7 @@ fn value(node: &Node) -> Value {
             number: Some(*number),
         },
         Node::Boolean(value) => text(value.to_string()),
-        Node::Date(word) | Node::TooLarge(word) => text(word.clone()),
+        Node::Text(word) | Node::Date(word) | Node::TooLarge(word) => text(word.clone()),
         Node::Bare(value, _) => self::value(value),
         Node::List(entries) | Node::Table(entries) => {
             let parts: Vec<String> = entries.iter().map(|e| value(&e.value).text).collect();

@@ -4,7 +4,6 @@
 //! Slurm's warning before the time limit has the run saved, and the task put in the queue
 //! again. The table is made afterwards, from the results.
 
-use std::fmt::Write;
 use std::path::Path;
 
 use super::folder::SweepFolder;
@@ -18,58 +17,56 @@ const WARNING: u32 = 120;
 pub fn script(sweep: &Sweep, runs: &[&Planned], program: &Path, directory: &Path) -> String {
     let folder = std::path::absolute(SweepFolder::of(sweep).path());
     let folder = folder.unwrap_or_else(|_| sweep.folder.clone());
-    let mut text = String::from("#!/bin/bash\n");
-    let mut option = |option: String| text += &format!("#SBATCH {option}\n");
-    let parallel = sweep
-        .jobs
-        .parallel
-        .map_or(String::new(), |most| format!("%{most}"));
-    option(format!("--job-name={}", quoted(&sweep.name)));
-    option(format!(
-        "--array=0-{}{parallel}",
-        runs.len().saturating_sub(1)
-    ));
-    let output = folder.join("logs/slurm-%A_%a.out").display().to_string();
-    option(format!("--output={}", quoted(&output)));
-    option(format!("--signal=USR1@{WARNING}"));
-    // All threads of a machine are for whoever submits to say, by `exclusive` for one.
+    let mut options = vec![
+        format!("--job-name={}", quoted(&sweep.name)),
+        array(runs.len(), sweep.jobs.parallel),
+        output(&folder),
+        format!("--signal=USR1@{WARNING}"),
+    ];
+    // All threads of a machine are for whoever submits to say, by `--exclusive` for one.
     let threads = runs.iter().map(|run| run.config.train.threads).max();
-    if let Some(threads) = threads.filter(|&threads| threads > 0) {
-        option(format!("--cpus-per-task={threads}"));
-    }
-    if let Some(mib) = sweep.jobs.memory_mib {
-        option(format!("--mem={mib}M"));
-    }
+    let threads = threads.filter(|&threads| threads > 0);
+    options.extend(threads.map(|threads| format!("--cpus-per-task={threads}")));
+    let memory = sweep.jobs.memory_mib;
+    options.extend(memory.map(|mib| format!("--mem={mib}M")));
     if !sweep.jobs.gpus.is_empty() {
-        option("--gres=gpu:1".to_owned());
+        options.push("--gres=gpu:1".to_owned());
     }
-    sweep
-        .jobs
-        .slurm
-        .iter()
-        .for_each(|given| option(given.clone()));
-    text += &format!(
-        "\ncd {} || exit 1\nruns=(\n",
-        quoted(&directory.display().to_string())
-    );
-    for run in runs {
-        // Writing to a string cannot fail.
-        let _ok = writeln!(text, "  {}", quoted(&run.name));
-    }
-    let (program, file) = (
-        program.display().to_string(),
-        sweep.path.display().to_string(),
-    );
-    text += &format!(
-        ")\nsrun {} sweep {} --only \"${{runs[$SLURM_ARRAY_TASK_ID]}}\"\n",
-        quoted(&program),
-        quoted(&file)
-    );
-    text += "code=$?\n\
-        # Told to end before it was done: it has saved, and goes on in the same task.\n\
-        if [ \"$code\" -eq 75 ]; then\n  \
-        scontrol requeue \"${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID\"\nfi\nexit \"$code\"\n";
-    text
+    options.extend(sweep.jobs.slurm.iter().cloned());
+    let mut lines = vec!["#!/bin/bash".to_owned()];
+    lines.extend(options.iter().map(|option| format!("#SBATCH {option}")));
+    lines.push(String::new());
+    let (directory, program) = (directory.display(), program.display());
+    lines.push(format!("cd {} || exit 1", quoted(&directory.to_string())));
+    lines.push("runs=(".to_owned());
+    lines.extend(runs.iter().map(|run| format!("  {}", quoted(&run.name))));
+    lines.push(")".to_owned());
+    lines.push(format!(
+        "srun {} sweep {} --only \"${{runs[$SLURM_ARRAY_TASK_ID]}}\"",
+        quoted(&program.to_string()),
+        quoted(&sweep.path.display().to_string())
+    ));
+    lines.push(GO_ON.to_owned());
+    lines.join("\n")
+}
+
+/// What follows the run: told to end before it was done, it has saved.
+const GO_ON: &str = r#"code=$?
+# Saved, to go on in the same task.
+if [ "$code" -eq 75 ]; then
+  scontrol requeue "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
+fi
+exit "$code"
+"#;
+
+fn array(runs: usize, parallel: Option<usize>) -> String {
+    let parallel = parallel.map_or_else(String::new, |most| format!("%{most}"));
+    format!("--array=0-{}{parallel}", runs.saturating_sub(1))
+}
+
+fn output(folder: &Path) -> String {
+    let path = folder.join("logs/slurm-%A_%a.out");
+    format!("--output={}", quoted(&path.display().to_string()))
 }
 
 /// A word as a shell takes it, whatever is in it.

@@ -135,10 +135,12 @@ impl Table {
     /// The table as a JSON object a line.
     #[must_use]
     pub fn jsonl(&self) -> String {
-        let objects = self.objects().into_iter();
-        objects
-            .map(|object| format!("{}\n", Json::Object(object)))
-            .collect()
+        let mut text = String::new();
+        for object in self.objects() {
+            // Writing to a string cannot fail.
+            let _ok = writeln!(text, "{}", Json::Object(object));
+        }
+        text
     }
 }
 

@@ -40,5 +40,5 @@ pub use compacter_core as core;
 pub use error::{NotebookError, Result};
 pub use input::{input, password};
 pub use interrupt::init;
-pub use run::{Run, compare};
+pub use run::{Run, compare, sweep};
 pub use show::{Rich, display};

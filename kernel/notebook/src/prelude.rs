@@ -7,7 +7,7 @@ pub use crate::error::{NotebookError, Result};
 pub use crate::input::{input, password};
 pub use crate::interrupt::{check, interrupted};
 pub use crate::row;
-pub use crate::run::{Comparison, Factors, Outcome, Parameters, Run, Trained, compare};
+pub use crate::run::{Comparison, Factors, Outcome, Parameters, Run, Trained, compare, sweep};
 pub use crate::show::{
     Bundle, Cell, DisplayHandle, EvcxrDisplay, Rich, Table, chart, clear_output, display, heat,
 };

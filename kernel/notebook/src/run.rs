@@ -18,6 +18,7 @@
 //! | `trained.rs`    | [`Trained`]: the best checkpoint, measured and taken apart |
 //! | `predict.rs`    | texts as rows of a task, and answers as a table           |
 //! | `compare.rs`    | [`Comparison`]: several runs over one axis                |
+//! | `sweep.rs`      | [`Sweeping`]: a grid of runs, and a table that moves      |
 
 mod ask;
 mod builder;
@@ -32,6 +33,7 @@ mod place;
 mod predict;
 mod process;
 mod read;
+mod sweep;
 mod thread;
 mod trained;
 mod wait;
@@ -50,6 +52,7 @@ pub use config::{Given, IntoConfig};
 pub use factors::{Factors, Layer};
 pub use parameters::Parameters;
 pub use predict::Row;
+pub use sweep::{Sweeping, sweep};
 pub use trained::Trained;
 pub use wait::Outcome;
 

@@ -11,6 +11,10 @@ use super::Shown;
     after_help = "Exit codes: 0 every run is measured · 1 some failed · 2 refused · \
                         75 told to end; saved, the same command goes on"
 )]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub(crate) struct Sweep {
     /// The sweep's file: a configuration with a table [grid]
     pub(crate) file: PathBuf,

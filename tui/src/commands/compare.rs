@@ -44,8 +44,8 @@ pub(crate) fn run(args: &Compare) -> Result<()> {
     };
     let table = table(&groups, baseline);
     if args.json {
-        let objects = table.objects().into_iter().map(Value::Object);
-        return objects.map(|object| print::json(&object)).collect();
+        let mut objects = table.objects().into_iter().map(Value::Object);
+        return objects.try_for_each(|object| print::json(&object));
     }
     if args.csv {
         return print::text(&table.csv()?);
@@ -129,14 +129,14 @@ fn row(group: &Group, baseline: &Group) -> [String; 10] {
 }
 
 fn value(metric: &str, summary: &Summary, interval: Option<&Interval>) -> String {
-    let mut text = format!("{metric} {:.4}", summary.mean);
-    if let Some(sd) = summary.sd {
-        text += &format!(" ± {sd:.4}");
-    }
-    if let Some(Interval { low, high, .. }) = interval {
-        text += &format!(" [{low:.4}, {high:.4}]");
-    }
-    text
+    let sd = summary.sd.map(|sd| format!(" ± {sd:.4}"));
+    let interval = interval.map(|Interval { low, high, .. }| format!(" [{low:.4}, {high:.4}]"));
+    format!(
+        "{metric} {:.4}{}{}",
+        summary.mean,
+        sd.unwrap_or_default(),
+        interval.unwrap_or_default()
+    )
 }
 
 /// The run's folder, given as such or by its name.

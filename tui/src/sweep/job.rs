@@ -241,8 +241,8 @@ impl<'a> Job<'a> {
             .and_then(|_| log.read_to_end(&mut bytes))
             .map_err(Error::io(&path, "read"))?;
         let text = String::from_utf8_lossy(&bytes);
-        let errors = text.lines().filter_map(|line| line.strip_prefix("error: "));
-        Ok(errors.last().map(str::to_owned))
+        let mut errors = text.lines().filter_map(|line| line.strip_prefix("error: "));
+        Ok(errors.next_back().map(str::to_owned))
     }
 }
 

@@ -105,7 +105,9 @@ impl<'a> Runner<'a> {
 
     fn begin(&mut self, run: &'a Planned) -> Result<()> {
         let taken = |slot: &usize| self.jobs.iter().any(|(other, _)| other == slot);
-        let slot = (0..).find(|slot| !taken(slot)).unwrap_or(0);
+        // One of them is free: there are more than jobs.
+        let mut slots = 0..=self.jobs.len();
+        let slot = slots.find(|slot| !taken(slot)).unwrap_or_default();
         let job = Job::begin(self.folder, run, self.gpus.get(slot).copied())?;
         self.told.started(&run.name)?;
         self.jobs.push((slot, job));
@@ -126,10 +128,10 @@ impl<'a> Runner<'a> {
             }
             match ended {
                 Ended::Done(Outcome::Measured(found)) => {
-                    self.told.measured(&job.run.name, &found)?
+                    self.told.measured(&job.run.name, &found)?;
                 }
                 Ended::Done(Outcome::Failed { message }) => {
-                    self.told.failed(&job.run.name, &message)?
+                    self.told.failed(&job.run.name, &message)?;
                 }
                 Ended::Interrupted => interrupted = true,
             }

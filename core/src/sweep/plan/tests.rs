@@ -181,7 +181,10 @@ fn a_mistake_is_told_with_its_line_and_what_to_do() {
         (
             &format!(
                 "[grid]\ntrain.seed = [{}]\n",
-                (0..10_001).map(|n| format!("{n},")).collect::<String>()
+                (0..10_001)
+                    .map(|n| n.to_string())
+                    .collect::<Vec<_>>()
+                    .join(", ")
             ),
             "at most 10000",
         ),

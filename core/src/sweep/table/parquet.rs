@@ -74,9 +74,7 @@ fn write(column: &mut ColumnWriter<'_>, cells: &[&Cell]) -> Outcome<()> {
                 }
                 other => Err(misplaced(other)),
             };
-            let values = there
-                .map(|cell| value(cell))
-                .collect::<Outcome<Vec<i64>>>()?;
+            let values = there.map(value).collect::<Outcome<Vec<i64>>>()?;
             column.write_batch(&values, levels, None)?;
         }
         ColumnWriter::DoubleColumnWriter(column) => {
@@ -84,9 +82,7 @@ fn write(column: &mut ColumnWriter<'_>, cells: &[&Cell]) -> Outcome<()> {
                 Cell::Number(number) => Ok(*number),
                 other => Err(misplaced(other)),
             };
-            let values = there
-                .map(|cell| value(cell))
-                .collect::<Outcome<Vec<f64>>>()?;
+            let values = there.map(value).collect::<Outcome<Vec<f64>>>()?;
             column.write_batch(&values, levels, None)?;
         }
         ColumnWriter::BoolColumnWriter(column) => {
@@ -94,9 +90,7 @@ fn write(column: &mut ColumnWriter<'_>, cells: &[&Cell]) -> Outcome<()> {
                 Cell::Flag(flag) => Ok(*flag),
                 other => Err(misplaced(other)),
             };
-            let values = there
-                .map(|cell| value(cell))
-                .collect::<Outcome<Vec<bool>>>()?;
+            let values = there.map(value).collect::<Outcome<Vec<bool>>>()?;
             column.write_batch(&values, levels, None)?;
         }
         _ => {

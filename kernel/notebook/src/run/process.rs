@@ -75,20 +75,27 @@ fn spawn(program: &Path, folder: &Path, arguments: &[String], how: Start) -> Res
         Start::Resume => &["--resume"],
         Start::ResumeAuto => &["--resume=auto"],
     };
-    let child = Command::new(program)
+    let mut command = Command::new(program);
+    command
         .args(["train", "--plain", "--own-session"])
         .arg(folder)
         .args(how)
-        .args(arguments)
-        .env_remove("COMPACTER_KERNEL_CHANNEL")
-        .env_remove("COMPACTER_KERNEL_CELL")
-        .env_remove("EVCXR_IS_RUNTIME")
+        .args(arguments);
+    let child = quiet(&mut command)
         .stdin(Stdio::null())
         .stdout(create("out")?)
         .stderr(create("err")?)
         .spawn()
         .map_err(Error::io(program, "start"))?;
     Ok(child)
+}
+
+/// The command without what makes this process a cell's.
+pub(super) fn quiet(command: &mut Command) -> &mut Command {
+    command
+        .env_remove("COMPACTER_KERNEL_CHANNEL")
+        .env_remove("COMPACTER_KERNEL_CELL")
+        .env_remove("EVCXR_IS_RUNTIME")
 }
 
 /// Waits until the trainer has begun or ended.
@@ -140,7 +147,7 @@ fn refusal(status: ExitStatus, folder: &Path) -> Result<()> {
 }
 
 /// The program named by `COMPACTER_PROGRAM`, or beside this one, or on the `PATH`.
-fn find() -> Result<PathBuf> {
+pub(super) fn find() -> Result<PathBuf> {
     let beside = env::current_exe().ok();
     let beside = beside.as_deref().and_then(Path::parent);
     let path = env::var_os("PATH").unwrap_or_default();
