@@ -7,6 +7,8 @@ use std::fs;
 use super::*;
 
 #[cfg(feature = "hub")]
+mod data_set;
+#[cfg(feature = "hub")]
 mod download;
 #[cfg(feature = "hub")]
 mod server;

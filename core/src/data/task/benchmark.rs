@@ -41,7 +41,7 @@ pub(super) struct Benchmark {
     labels: &'static [&'static str],
     columns: &'static [Column],
     layout: Layout,
-    /// What T5 reads (`seq2seq/data/tasks.py` of the reference, which joins parts with single spaces).
+    /// What T5 reads; the reference joins parts with single spaces.
     template: &'static str,
     /// What an encoder reads: a text, or a pair of texts; `None` where it makes no sense.
     encoder: Option<&'static [&'static str]>,
@@ -73,7 +73,7 @@ enum Layout {
     Wsc,
 }
 
-/// The paper's rule for validation and test rows (arXiv:2106.04647, section 4).
+/// The paper's rule for validation and test rows, as its code has it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Split {
     /// Fewer than 10,000 training rows: the validation rows, shuffled, are halved.

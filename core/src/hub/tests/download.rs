@@ -13,7 +13,7 @@ const MODEL: [(&str, &[u8]); 5] = [
     ("pytorch_model.bin", b"not needed beside safetensors"),
 ];
 
-fn hub(cache: &Path, server: &Server) -> Hub {
+pub(super) fn hub(cache: &Path, server: &Server) -> Hub {
     Hub {
         endpoint: Some(server.endpoint()),
         retries: 0,
@@ -39,7 +39,7 @@ fn below(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The names of all files below a folder, without locks.
-fn names(folder: &Path) -> Vec<String> {
+pub(super) fn names(folder: &Path) -> Vec<String> {
     let files = below(folder);
     let files = files
         .iter()
@@ -347,56 +347,4 @@ fn two_that_want_the_same_file_fetch_it_once() {
     let file = format!("GET /{REPOSITORY}/resolve/{COMMIT}/model.safetensors");
     let count = server.seen().iter().filter(|line| **line == file).count();
     assert_eq!(count, 1);
-}
-
-const DATA: [(&str, &[u8]); 3] = [
-    ("README.md", b"not needed"),
-    (
-        "rte/train-00000-of-00001.parquet",
-        b"rows, as many as there are",
-    ),
-    ("rte/validation-00000-of-00001.parquet", b"rows"),
-];
-
-#[test]
-fn of_a_data_set_the_files_that_are_needed_are_downloaded_once() {
-    let cache = tempfile::tempdir().unwrap();
-    let server = Server::start(&DATA, Fault::Dropped(DATA[1].0));
-    let hub = hub(cache.path(), &server);
-    let id = HubId::parse(Kind::DataSet, REPOSITORY).unwrap();
-    let choose = |names: &[String]| {
-        let wanted = names.iter().filter(|name| name.starts_with("rte/"));
-        match wanted.cloned().collect::<Vec<_>>() {
-            wanted if wanted.len() == 2 => Ok(wanted),
-            _ => Err(Error::data(REPOSITORY, None, "has no rte")),
-        }
-    };
-    let folder = hub.data_set(&id, &choose, &|| false).unwrap();
-    assert!(folder.starts_with(cache.path().join("datasets--org--name")));
-    assert_eq!(
-        names(&folder),
-        DATA[1..]
-            .iter()
-            .map(|(name, _)| &name[4..])
-            .collect::<Vec<_>>()
-    );
-    assert_eq!(fs::read(folder.join(DATA[1].0)).unwrap(), DATA[1].1);
-    assert_eq!(server.ranges(), ["bytes=13-25"]);
-    drop(server);
-    assert_eq!(hub.data_set(&id, &choose, &|| false).unwrap(), folder);
-
-    let server = Server::start(&DATA[..1], Fault::None);
-    let other = tempfile::tempdir().unwrap();
-    let hub = super::download::hub(other.path(), &server);
-    let message = hub
-        .data_set(&id, &choose, &|| false)
-        .unwrap_err()
-        .to_string();
-    assert_eq!(message, format!("{REPOSITORY}: has no rte"));
-    let id = HubId::parse(Kind::DataSet, "org/other").unwrap();
-    let message = hub
-        .data_set(&id, &choose, &|| false)
-        .unwrap_err()
-        .to_string();
-    assert!(message.contains("no such data set on the hub"), "{message}");
 }

@@ -1,5 +1,5 @@
-//! Which rows are for what (arXiv:2106.04647, section 4): the reference code shuffles with one seeded
-//! permutation and cuts it.
+//! Which rows are for what: the reference code shuffles with one seeded permutation and
+//! cuts it.
 
 use super::{Benchmark, Effect, Layout, Split, rows};
 use crate::Result;

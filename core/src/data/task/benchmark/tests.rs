@@ -97,7 +97,7 @@ fn gold(examples: &[Example]) -> Vec<&Gold> {
     examples.iter().map(|example| &example.gold).collect()
 }
 
-/// Name, columns and cells of a row, and what T5 reads of it.
+/// Name, columns and cells of a row, and what T5 reads of it in the paper's code.
 const READ: [(&str, &str, &str, &str); 15] = [
     ("glue/cola", "sentence", "S", "sentence: S"),
     ("glue/sst2", "sentence", "S", "sentence: S"),
