@@ -161,6 +161,12 @@ impl Case {
     /// The model as it was pretrained, without a method or a head.
     #[must_use]
     pub fn plain(&self, dtype: DType, kind: Kind) -> Model {
+        self.kept((dtype, None), kind)
+    }
+
+    /// The same with its matrices kept in a number format of their own.
+    #[must_use]
+    pub fn kept(&self, (dtype, frozen_dtype): (DType, Option<DType>), kind: Kind) -> Model {
         let answer = match (self.generates(), kind) {
             (true, _) => Answer::Text { longest: 12 },
             (false, Kind::Classes) => Answer::Class {
@@ -173,7 +179,7 @@ impl Case {
             device: Device::Cpu,
             dtype,
             pooling: Pooling::Mean,
-            frozen_dtype: None,
+            frozen_dtype,
         };
         Model::load(&self.folder, answer, placement).expect("the model loads")
     }

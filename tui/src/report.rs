@@ -24,6 +24,7 @@ pub(crate) fn message(text: &str) {
 /// | 75   | told to end by a signal; saved, and `--resume` goes on (`EX_TEMPFAIL`)          |
 pub(crate) fn code(error: &Error) -> u8 {
     match error {
+        Error::Cancelled => 75,
         Error::Config { .. }
         | Error::Data { .. }
         | Error::Tokenizer { .. }

@@ -13,7 +13,7 @@
 //! Whoever finds a fault names only the field; the tree adds line and column.
 
 mod check;
-mod complaint;
+pub(crate) mod complaint;
 mod de;
 mod diff;
 mod edit;

@@ -18,7 +18,7 @@ use super::statistics::{self, Interval, Summary};
 use super::table::{Cell, Kind, Table};
 use crate::config::RunConfig;
 use crate::event::{History, Kind as EventKind, Started, Step};
-use crate::run::{Checkpoint, RunFolder};
+use crate::run::{Best, Checkpoint, RunFolder};
 use crate::{Error, Result};
 
 /// Confidence of the intervals.
@@ -85,7 +85,11 @@ impl Observed {
                     .iter()
                     .skip(WARM_UP.min(steps.len().saturating_sub(1))),
             ),
-            test: metric.as_deref().and_then(|metric| tested(&run, metric)),
+            test: best
+                .as_ref()
+                .map(|best| tested(&run, best))
+                .transpose()?
+                .flatten(),
             validation: best.map(|best| best.value),
             metric,
         })
@@ -136,15 +140,27 @@ fn median<'a>(steps: impl Iterator<Item = &'a &'a Step>) -> Option<f64> {
     }
 }
 
-/// What a sweep measured of the run's test split, where the run is one of a sweep's.
-fn tested(run: &RunFolder, metric: &str) -> Option<f64> {
-    let sweep = run.path().parent()?.parent()?;
-    let result = sweep.join("results").join(format!("{}.json", run.name()));
-    let outcome: Outcome = serde_json::from_slice(&std::fs::read(result).ok()?).ok()?;
-    match outcome {
-        Outcome::Measured(found) => found.test.get(metric).copied(),
-        Outcome::Failed { .. } => None,
-    }
+/// What a sweep measured of the run's best checkpoint on the test split, where the run is one
+/// of a sweep's and that still is its best.
+fn tested(run: &RunFolder, best: &Best) -> Result<Option<f64>> {
+    let Some(sweep) = run.path().parent().and_then(Path::parent) else {
+        return Ok(None);
+    };
+    let path = sweep.join("results").join(format!("{}.json", run.name()));
+    let text = match std::fs::read(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        read => read.map_err(Error::io(&path, "read"))?,
+    };
+    let outcome: Outcome = serde_json::from_slice(&text).map_err(|error| {
+        let message = format!("{} is no result of a sweep: {error}", path.display());
+        Error::run(run.path(), message)
+    })?;
+    Ok(match outcome {
+        Outcome::Measured(found) if found.step == best.step && found.metric == best.metric => {
+            found.test.get(&best.metric).copied()
+        }
+        _ => None,
+    })
 }
 
 /// Repetitions of one run.
@@ -191,7 +207,12 @@ impl Delta {
 pub fn groups(runs: Vec<Observed>) -> Vec<Group> {
     let mut groups: Vec<Vec<Observed>> = Vec::new();
     for run in runs {
-        match groups.iter_mut().find(|group| group[0].repeats(&run)) {
+        let seed = run.config.train.seed;
+        // The same seed again is a copy, and tells nothing of how far results scatter.
+        let repeated = |group: &&mut Vec<Observed>| {
+            group[0].repeats(&run) && group.iter().all(|other| other.config.train.seed != seed)
+        };
+        match groups.iter_mut().find(repeated) {
             Some(group) => group.push(run),
             None => groups.push(vec![run]),
         }

@@ -107,13 +107,8 @@ impl SweepFolder {
             return Err(Error::run(&self.path, message));
         }
         let lock = Lock::take(&self.path)?;
-        for folder in [
-            self.path.clone(),
-            self.path.join("configs"),
-            self.path.join("results"),
-        ] {
-            atomic::recover(&folder)?;
-        }
+        // Not `configs` and `results`: tasks of a job array may be writing there.
+        atomic::recover(&self.path)?;
         Ok(lock)
     }
 

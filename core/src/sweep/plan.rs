@@ -7,7 +7,8 @@ use serde::Deserialize;
 use super::grid::{self, Column, Grid, Point, Role, Value};
 use super::name;
 use crate::Result;
-use crate::config::{self, Complaint, RunConfig, Tree};
+use crate::config::complaint::ensure;
+use crate::config::{self, Complaint, RunConfig, SplitRule, Tree};
 
 /// The tables that are the sweep's own.
 const OWN: [&str; 3] = ["grid", "select", "jobs"];
@@ -247,7 +248,9 @@ fn check_splits(config: &RunConfig) -> config::Outcome {
     let task = &config.task;
     if task.name.is_some() {
         // A known task has splits of its own.
-        return Ok(());
+        let message = "is official, which has no test split to tell values of: use \"paper\"";
+        let official = task.split == Some(SplitRule::Official);
+        return ensure(!official, "task.split", message);
     }
     let field = "task.test";
     let Some(test) = &task.test else {

@@ -234,7 +234,11 @@ fn rows(sweep: &Sweep, reported: &[usize], measured: &Runs<'_>) -> Vec<Row> {
         }
         let values = key(run);
         let of = measured.iter().filter(|(run, _)| key(run) == values);
-        rows.push(row(sweep, values.clone(), &of.copied().collect()));
+        rows.push(row(
+            sweep,
+            (reported, values.clone()),
+            &of.copied().collect(),
+        ));
         let tuned = sweep.columns_of(Role::Tuned).collect::<Vec<_>>();
         let same = |other: &&Planned| {
             key(other) == values && chosen(&other.values, &tuned) == chosen(&run.values, &tuned)
@@ -246,7 +250,7 @@ fn rows(sweep: &Sweep, reported: &[usize], measured: &Runs<'_>) -> Vec<Row> {
     rows
 }
 
-fn row(sweep: &Sweep, values: Vec<Option<Value>>, runs: &Runs<'_>) -> Row {
+fn row(sweep: &Sweep, (reported, values): (&[usize], Vec<Option<Value>>), runs: &Runs<'_>) -> Row {
     let tuned: Vec<usize> = sweep.columns_of(Role::Tuned).collect();
     let replicates: Vec<usize> = sweep.columns_of(Role::Replicate).collect();
     let mut settings: Vec<(Vec<Option<Value>>, Runs<'_>)> = Vec::new();
@@ -257,15 +261,34 @@ fn row(sweep: &Sweep, values: Vec<Option<Value>>, runs: &Runs<'_>) -> Row {
             None => settings.push((setting, vec![(run, found)])),
         }
     }
-    let most = settings
+    // Settings are compared over the same repetitions: over all where any setting has them
+    // all, else over those that every one has.
+    let repetition = |run: &Planned| chosen(&run.values, &replicates);
+    let whole = |(setting, runs): &(Vec<Option<Value>>, Runs<'_>)| {
+        let planned = sweep.runs.iter().filter(|run| {
+            chosen(&run.values, reported) == values && chosen(&run.values, &tuned) == *setting
+        });
+        planned.count() == runs.len()
+    };
+    if settings.iter().any(whole) {
+        settings.retain(whole);
+    }
+    let common: Vec<Vec<Option<Value>>> = runs
         .iter()
-        .map(|(_, runs)| runs.len())
-        .max()
-        .unwrap_or(0);
-    settings.retain(|(_, runs)| runs.len() == most);
+        .map(|(run, _)| repetition(run))
+        .filter(|key| {
+            let has = |runs: &Runs<'_>| runs.iter().any(|(run, _)| repetition(run) == *key);
+            settings.iter().all(|(_, runs)| has(runs))
+        })
+        .collect();
+    if common.is_empty() {
+        // Nothing that they could be compared by.
+        settings.clear();
+    }
     let mean = |runs: &Runs<'_>| {
         let values: Vec<f64> = runs
             .iter()
+            .filter(|(run, _)| common.contains(&repetition(run)))
             .map(|(_, found)| found.on_validation())
             .collect();
         statistics::summary(&values).mean
@@ -289,7 +312,7 @@ fn row(sweep: &Sweep, values: Vec<Option<Value>>, runs: &Runs<'_>) -> Row {
     let first = runs[0].1;
     let repetitions: Vec<(Vec<Option<Value>>, f64)> = runs
         .iter()
-        .map(|(run, found)| (chosen(&run.values, &replicates), found.on_test()))
+        .map(|(run, found)| (repetition(run), found.on_test()))
         .collect();
     let test: Vec<f64> = repetitions.iter().map(|(_, value)| *value).collect();
     Row {

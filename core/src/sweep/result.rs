@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Kind, number};
+use crate::event::{Ending, Kind, number};
 use crate::run::{Checkpoint, RunFolder};
 use crate::{Error, Result};
 
@@ -62,6 +62,13 @@ impl Measured {
             _ => None,
         });
         let started = started.ok_or_else(|| missing("it does not say what it trains"))?;
+        if let Some(Kind::Finished { reason, .. }) = history.finished().map(|event| &event.kind)
+            && *reason == Ending::Stopped
+        {
+            let message = "was stopped by a command before its end: remove its folder to train \
+                           it whole";
+            return Err(Error::run(run.path(), message));
+        }
         if !test.contains_key(&best.metric) {
             let message = format!("the test split has no `{}`", best.metric);
             return Err(Error::run(run.path(), message));

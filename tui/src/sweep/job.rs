@@ -217,7 +217,10 @@ impl<'a> Job<'a> {
 
     fn unsuccessful(&self, status: ExitStatus) -> Result<Ended> {
         // A measurement has nothing to save, and ends as it would on any error.
-        if self.told_to_end || status.code() == Some(INTERRUPTED) {
+        // A signal to all of a job's processes may be heard here last.
+        let told = [Signal::TERM, Signal::INT, Signal::HUP].map(|signal| Some(signal.as_raw()));
+        if self.told_to_end || status.code() == Some(INTERRUPTED) || told.contains(&status.signal())
+        {
             return Ok(Ended::Interrupted);
         }
         let message = self.said()?.unwrap_or_else(|| match status.signal() {

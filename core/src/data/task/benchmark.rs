@@ -260,6 +260,18 @@ impl TaskData {
         let effect = entry.effect(config)?;
         let plan = entry.plan(config, effect, loader.form)?;
         let rule = config.split.unwrap_or(SplitRule::Paper);
+        if rule == SplitRule::Official {
+            if effect == Some(Effect::SingleRows) {
+                let message = "parts questions while rows are halved, which the official split \
+                               does not do: leave it out";
+                return Err(refuse("task.quirks", message));
+            }
+            if config.data_seed.is_some() && config.max_train_samples.is_none() {
+                let message = "decides nothing where all rows are used: leave it out, or set \
+                               task.max_train_samples";
+                return Err(refuse("task.data_seed", message));
+            }
+        }
         let parts = match (entry.split, rule) {
             (Split::Mnli, SplitRule::Paper) => vec![Part::Train, Part::Mismatched, Part::Matched],
             (Split::Mnli, SplitRule::Official) => vec![Part::Train, Part::Matched],

@@ -196,6 +196,23 @@ fn a_mistake_is_told_with_its_line_and_what_to_do() {
 }
 
 #[test]
+fn a_split_rule_without_a_test_split_is_refused() {
+    let text = "name = 's'\nmodel.path = 'm'\ntask.name = 'glue/rte'\n[grid]\n";
+    for grid in ["task.split = ['paper', 'official']\n", "train.seed = [1]\n"] {
+        let set = if grid.contains("split") {
+            ""
+        } else {
+            "task.split = 'official'\n"
+        };
+        let text = format!("{}{grid}", text.replace("[grid]", &format!("{set}[grid]")));
+        let message = Sweep::parse(Path::new("sweep.toml"), &text)
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("task.split: is official"), "{message}");
+    }
+}
+
+#[test]
 fn a_task_without_a_test_split_of_its_own_is_refused() {
     let grid = "[grid]\ntrain.seed = [1]\n";
     for (test, expected) in [
