@@ -94,7 +94,7 @@ fn multiply<T: Real>(
     (c, write): (&mut MatrixMut<'_, T>, Write),
 ) {
     const FORMAT: &str = "mixed precision is that of f32 and bf16";
-    let alpha = alpha.to_f64() as f32;
+    let alpha = T::as_f32(&[alpha]).expect(FORMAT)[0];
     let a = Matrix {
         data: T::as_f32(a.data).expect(FORMAT),
         rows: a.rows,

@@ -202,8 +202,8 @@ fn round_row(row: &[f32], pairs: &mut [u32]) {
         "there is room for the row"
     );
     for (from, to) in row.chunks(2 * LANES).zip(pairs.chunks_mut(LANES)) {
-        let mask = u32::MAX >> (2 * LANES - from.len());
-        let (low, high) = (mask as u16, (mask >> LANES) as u16);
+        let lanes = |count: usize| u16::try_from((1_u32 << count) - 1).unwrap_or(u16::MAX);
+        let (low, high) = (lanes(from.len().min(LANES)), lanes(from.len().saturating_sub(LANES)));
         let start = from.as_ptr();
         // SAFETY: the masks let through as many elements as `from` has, and `to` is a whole
         // vector, which the assertion above holds; lanes that a mask stops are not read.

@@ -115,7 +115,7 @@ mod tests {
                 let width = panel.vectors * LANES;
                 for (at, &pair) in panel.pairs.iter().enumerate() {
                     let (k, column) = (at / width * 2, panel.first + at % width);
-                    for (k, half) in [(k, pair as u16), (k + 1, (pair >> 16) as u16)] {
+                    for (k, half) in [(k, pair & 0xFFFF), (k + 1, pair >> 16)] {
                         let inside = k < inner && column < columns;
                         let expected = if inside {
                             value(k, column).to_bits()

@@ -63,7 +63,7 @@ proptest! {
         let at = |k, column| weight[column * width + k];
         let inside = y.chunks(stride).flat_map(|row| row[..out].iter().copied());
         assert_close(inside, &expected(0.5, (&x, width), at, out), width);
-        let between = y.chunks(stride).all(|row| row[out..].iter().all(|&y| y == 7.0));
+        let between = y.chunks(stride).all(|row| row[out..].iter().all(|&y| y.to_bits() == 7f32.to_bits()));
         prop_assert!(between, "between the rows nothing is written");
 
         let dy = Matrix::new(&y, (rows, out), stride);
