@@ -76,6 +76,7 @@ pub enum Kind {
     DataSet,
 }
 
+#[cfg(feature = "hub")]
 impl Kind {
     fn noun(self) -> &'static str {
         match self {
