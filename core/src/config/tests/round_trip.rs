@@ -146,7 +146,10 @@ fn other_methods() -> impl Strategy<Value = MethodConfig> {
         (count(), init).prop_map(move |(length, init)| MethodConfig {
             length: Some(length),
             prompt_init: Some(init),
-            ..of(MethodKind::Prompt)
+            ..of(match init {
+                PromptInit::Vocab => MethodKind::PromptVocab,
+                PromptInit::Uniform | PromptInit::Normal => MethodKind::Prompt,
+            })
         }),
         (count(), 0_usize..100).prop_map(move |(length, bottleneck)| MethodConfig {
             length: Some(length),

@@ -200,7 +200,7 @@ fn a_damaged_file_is_removed_again_and_the_next_attempt_succeeds() {
         ),
         (
             Fault::Longer("config.json"),
-            "config.json arrived damaged (20 bytes instead of 2)",
+            "20 bytes are announced instead of 2",
         ),
     ] {
         let cache = tempfile::tempdir().unwrap();

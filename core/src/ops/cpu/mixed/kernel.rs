@@ -203,7 +203,10 @@ fn round_row(row: &[f32], pairs: &mut [u32]) {
     );
     for (from, to) in row.chunks(2 * LANES).zip(pairs.chunks_mut(LANES)) {
         let lanes = |count: usize| u16::try_from((1_u32 << count) - 1).unwrap_or(u16::MAX);
-        let (low, high) = (lanes(from.len().min(LANES)), lanes(from.len().saturating_sub(LANES)));
+        let (low, high) = (
+            lanes(from.len().min(LANES)),
+            lanes(from.len().saturating_sub(LANES)),
+        );
         let start = from.as_ptr();
         // SAFETY: the masks let through as many elements as `from` has, and `to` is a whole
         // vector, which the assertion above holds; lanes that a mask stops are not read.

@@ -122,7 +122,11 @@ mod tests {
                         } else {
                             0
                         };
-                        assert_eq!(half, expected, "{inner}×{columns} at {k}, {column}");
+                        assert_eq!(
+                            half,
+                            u32::from(expected),
+                            "{inner}×{columns} at {k}, {column}"
+                        );
                         seen += usize::from(inside);
                     }
                 }
