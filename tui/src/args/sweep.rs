@@ -16,7 +16,7 @@ use super::Shown;
     reason = "each is a switch of the command line"
 )]
 pub(crate) struct Sweep {
-    /// The sweep's file: a configuration with a table [grid]
+    /// The sweep's file: a configuration with a table `grid`
     pub(crate) file: PathBuf,
     /// Say what would be done, and do nothing
     #[arg(long, conflicts_with_all = ["slurm", "table", "only", "retry"])]
