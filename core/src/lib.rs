@@ -13,8 +13,8 @@
 //! changed setting and a group of parameters are already spoken of in its types. `error`,
 //! `atomic`, `cancel`, `embedded` and `random` belong to everyone. Read in that order.
 //!
-//! Nothing here knows a terminal or a notebook, and nothing is global to the process: what
-//! a run needs is handed to it.
+//! Nothing here knows a terminal or a notebook, and nothing is global to the process but the
+//! arithmetic that a GPU was switched to when it was opened: what a run needs is handed to it.
 #![warn(missing_docs)]
 
 pub mod atomic;

@@ -15,7 +15,7 @@
 //! | `folder.rs`     | [`SweepFolder`]: what is there of each run                    |
 //! | `result.rs`     | [`Outcome`]: what a run came to                               |
 //! | `budget.rs`     | how many runs may go on at a time                             |
-//! | `compare.rs`   | any runs beside each other: memory, time, metrics             |
+//! | `compare.rs`    | any runs beside each other: memory, time, metrics             |
 //! | `statistics.rs` | mean, standard deviation, paired intervals                    |
 //! | `report.rs`     | [`Report`]: settings chosen on validation, values of the test split |
 //!
