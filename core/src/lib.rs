@@ -27,6 +27,7 @@ pub mod error;
 pub mod event;
 pub mod fused;
 pub mod hub;
+pub mod interop;
 pub mod model;
 pub mod ops;
 pub mod peft;

@@ -1,0 +1,151 @@
+//! How tensors of another library are made of ours, read in both directions.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use candle_core::Tensor;
+
+use crate::peft::Parameter;
+use crate::{Error, Result};
+
+/// Left-over tensors that an error lists before it only counts them.
+const LISTED: usize = 4;
+
+/// Tensors of a file by their names there.
+pub(super) type Tensors = BTreeMap<String, Tensor>;
+
+/// One tensor of another library: tensors of ours, one after another along an axis.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// Its name there.
+    pub(super) name: String,
+    /// Its shape there.
+    pub(super) shape: Vec<usize>,
+    /// The axis along which the parts follow each other.
+    pub(super) axis: usize,
+    /// Names of ours; each has the same extent along the axis.
+    pub(super) parts: Vec<String>,
+    /// How much of the axis follows that nothing of ours stands for, and the other library
+    /// does not read.
+    pub(super) unused: usize,
+    /// Further names under which a file may hold the same tensor.
+    pub(super) copies: Vec<String>,
+}
+
+impl Entry {
+    /// A tensor of ours under another name and in another shape of as many elements.
+    pub(super) fn one(
+        name: impl Into<String>,
+        shape: impl Into<Vec<usize>>,
+        ours: impl Into<String>,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            shape: shape.into(),
+            axis: 0,
+            parts: vec![ours.into()],
+            unused: 0,
+            copies: Vec::new(),
+        }
+    }
+
+    /// The shape of one part.
+    fn part(&self) -> Result<Vec<usize>> {
+        let mut shape = self.shape.clone();
+        let extent = shape.get_mut(self.axis);
+        let extent = extent.ok_or_else(|| Error::method(format!("{} has no axis", self.name)))?;
+        *extent = extent.saturating_sub(self.unused) / self.parts.len().max(1);
+        Ok(shape)
+    }
+
+    /// Joins tensors of ours.
+    fn join(&self, ours: &Tensors) -> Result<Tensor> {
+        let shape = self.part()?;
+        let mut parts = Vec::with_capacity(self.parts.len() + 1);
+        for name in &self.parts {
+            let found = ours.get(name);
+            let found = found.ok_or_else(|| Error::method(format!("{name} is not trained")))?;
+            parts.push(found.reshape(shape.as_slice())?);
+        }
+        if self.unused > 0 {
+            let mut rest = shape;
+            rest[self.axis] = self.unused;
+            let (dtype, device) = (parts[0].dtype(), parts[0].device().clone());
+            parts.push(Tensor::zeros(rest, dtype, &device)?);
+        }
+        Ok(Tensor::cat(&parts, self.axis)?.contiguous()?)
+    }
+
+    /// Takes a tensor of theirs apart; parts have the shapes that ours have.
+    fn split(&self, theirs: &Tensor, ours: &[Parameter]) -> Result<Vec<(String, Tensor)>> {
+        let extent = self.part()?[self.axis];
+        let part = |(at, name): (usize, &String)| -> Result<_> {
+            let parameter = ours.iter().find(|parameter| parameter.name == *name);
+            let parameter = parameter
+                .ok_or_else(|| Error::method(format!("{name} is not trained by this method")))?;
+            let part = theirs.narrow(self.axis, at * extent, extent)?;
+            let part = part.contiguous()?.reshape(parameter.shape.as_slice())?;
+            Ok((name.clone(), part))
+        };
+        self.parts.iter().enumerate().map(part).collect()
+    }
+}
+
+/// Tensors of theirs, made of ours.
+pub(super) fn to_theirs(entries: &[Entry], ours: &Tensors) -> Result<Tensors> {
+    let mut theirs = Tensors::new();
+    for entry in entries {
+        let joined = entry.join(ours)?;
+        theirs.insert(entry.name.clone(), joined);
+    }
+    Ok(theirs)
+}
+
+/// Tensors of ours, made of those of the file `path`.
+///
+/// # Errors
+/// Fails if the file lacks a tensor, holds one of another shape, or one that nothing of ours
+/// stands for, naming it.
+pub(super) fn to_ours(
+    entries: &[Entry],
+    theirs: &Tensors,
+    ours: &[Parameter],
+    path: &Path,
+) -> Result<Vec<(String, Tensor)>> {
+    let mut left: BTreeSet<&str> = theirs.keys().map(String::as_str).collect();
+    let mut named = Vec::new();
+    for entry in entries {
+        let mut names = std::iter::once(&entry.name).chain(&entry.copies);
+        let found = names.find_map(|name| theirs.get(name));
+        let found = found.ok_or_else(|| {
+            Error::model(path, format!("holds no tensor `{}`", entry.name))
+        })?;
+        if found.dims() != entry.shape {
+            let message = format!(
+                "`{}` is {:?}; the model and the adapter's configuration ask for {:?}: does it \
+                 belong to this model?",
+                entry.name,
+                found.dims(),
+                entry.shape
+            );
+            return Err(Error::model(path, message));
+        }
+        named.extend(entry.split(found, ours)?);
+        for name in std::iter::once(&entry.name).chain(&entry.copies) {
+            left.remove(name.as_str());
+        }
+    }
+    if !left.is_empty() {
+        let listed: Vec<String> = left.iter().take(LISTED).map(|n| format!("`{n}`")).collect();
+        let more = match left.len() - listed.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let message = format!(
+            "holds tensors that the adapter's configuration does not speak of: {}{more}",
+            listed.join(", ")
+        );
+        return Err(Error::model(path, message));
+    }
+    Ok(named)
+}

@@ -1,0 +1,147 @@
+//! Adapters of other libraries, read and written.
+//!
+//! ```text
+//! trainables ─ entries ─▶ tensors and a configuration of theirs ─▶ folder      write
+//! folder ─ method ─▶ a model with that method ─ entries ─▶ its trainables      read
+//! ```
+//!
+//! | file            | what                                                                 |
+//! |-----------------|----------------------------------------------------------------------|
+//! | `entry.rs`      | [`entry::Entry`]: a tensor of theirs, made of ours; both directions  |
+//! | `files.rs`      | folders: a configuration in JSON, tensors in safetensors or a pickle |
+//! | `adapterhub.rs` | `AdapterHub`'s `adapters` 1.3: names, configurations, heads          |
+//! | `hf_peft.rs`    | Hugging Face PEFT 0.21: names, configurations                        |
+//!
+//! A library's module says what a configuration of theirs is in ours and back, and lists the
+//! [`Entry`](entry::Entry)s of a method; nothing else knows the library. What it cannot say
+//! in the other's terms it refuses by name: an adapter that loads and computes something
+//! else is worse than none.
+
+mod adapterhub;
+mod entry;
+mod files;
+mod hf_peft;
+
+use std::path::{Path, PathBuf};
+
+use candle_core::{Device, Tensor};
+
+use crate::config::{Method, MethodConfig};
+use crate::model::Model;
+use crate::peft::{Parameter, Trainables, group};
+use crate::{Error, Result};
+use entry::Tensors;
+
+/// Whose files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Library {
+    /// `AdapterHub`'s `adapters`, as of 1.3.
+    AdapterHub,
+    /// Hugging Face PEFT, as of 0.21.
+    Peft,
+}
+
+/// An adapter of another library, read.
+#[derive(Debug)]
+pub struct Adapter {
+    /// Whose it is.
+    pub library: Library,
+    /// The method that computes the same.
+    pub method: MethodConfig,
+    /// Outputs of the task head that came with it; `None` where there is none.
+    pub head_outputs: Option<usize>,
+    folder: PathBuf,
+    /// The configuration as it was read.
+    config: serde_json::Value,
+    tensors: Tensors,
+}
+
+/// What is to be written, and what it belongs to.
+#[derive(Debug, Clone, Copy)]
+pub struct Export<'a> {
+    /// The method with every field decided.
+    pub method: &'a Method,
+    /// The model that it is installed in.
+    pub model: &'a Model,
+    /// Its values.
+    pub trainables: &'a Trainables,
+    /// The classes' names, in the order of their numbers; none where there are no classes.
+    pub labels: &'a [String],
+    /// The pretrained model, as a hub id or a path.
+    pub base: &'a str,
+    /// The adapter's name.
+    pub name: &'a str,
+}
+
+/// Reads the adapter in a folder, whichever library it is of.
+///
+/// # Errors
+/// Fails if there is none, its files are damaged, or it does what no method here does,
+/// saying which setting that is.
+pub fn read(folder: &Path) -> Result<Adapter> {
+    let config = files::config(folder)?;
+    if config.get("peft_type").is_some() {
+        hf_peft::read(folder, config)
+    } else {
+        adapterhub::read(folder, config)
+    }
+}
+
+/// Writes an adapter into a new folder, as a library would.
+///
+/// # Errors
+/// Fails if the folder exists, and if the library has no word for what the method does,
+/// saying what that is.
+pub fn write(library: Library, export: &Export<'_>, folder: &Path) -> Result<()> {
+    match library {
+        Library::AdapterHub => adapterhub::write(export, folder),
+        Library::Peft => hf_peft::write(export, folder),
+    }
+}
+
+impl Adapter {
+    /// Puts the adapter's values into a model in which its method is installed.
+    ///
+    /// A task head of the model that the adapter has none for keeps its values.
+    ///
+    /// # Errors
+    /// Fails if the adapter does not belong to this model, naming a tensor.
+    pub fn restore(&self, method: &Method, model: &Model, trainables: &Trainables) -> Result<()> {
+        let parameters = trainables.parameters();
+        let entries = match self.library {
+            Library::AdapterHub => adapterhub::entries(self, method, model, parameters)?,
+            Library::Peft => hf_peft::entries(self, method, model, parameters)?,
+        };
+        let path = &self.folder;
+        let mut named = entry::to_ours(&entries, &self.tensors, parameters, path)?;
+        for parameter in parameters.iter().filter(|p| p.group == group::HEAD) {
+            if named.iter().all(|(name, _)| *name != parameter.name) {
+                let kept = trainables.slice(trainables.values(), parameter)?;
+                named.push((parameter.name.clone(), kept));
+            }
+        }
+        trainables.restore(&named)
+    }
+}
+
+impl Export<'_> {
+    /// The trained tensors by name, on the CPU.
+    fn tensors(&self) -> Result<Tensors> {
+        let named = self.trainables.named(self.trainables.values())?;
+        let on_cpu = |(name, tensor): (String, Tensor)| -> Result<_> {
+            Ok((name, tensor.to_device(&Device::Cpu)?))
+        };
+        named.into_iter().map(on_cpu).collect()
+    }
+
+    /// The parameters of the method, without the task head.
+    fn of_method(&self) -> impl Iterator<Item = &Parameter> {
+        let parameters = self.trainables.parameters().iter();
+        parameters.filter(|parameter| parameter.group != group::HEAD)
+    }
+}
+
+/// Why something cannot be said in another library's terms.
+fn no_word(library: &str, what: impl std::fmt::Display) -> Error {
+    Error::method(format!("{library} cannot hold this adapter: {what}"))
+}
