@@ -30,6 +30,8 @@ pub(super) struct Entry {
     pub(super) unused: usize,
     /// Further names under which a file may hold the same tensor.
     pub(super) copies: Vec<String>,
+    /// Whether the file holds it as a vector.
+    pub(super) is_flat: bool,
 }
 
 impl Entry {
@@ -46,6 +48,22 @@ impl Entry {
             parts: vec![ours.into()],
             unused: 0,
             copies: Vec::new(),
+            is_flat: false,
+        }
+    }
+
+    /// The same, as a vector in the file.
+    pub(super) fn flat(mut self) -> Self {
+        self.is_flat = true;
+        self
+    }
+
+    /// The shape in the file.
+    fn stored(&self) -> Vec<usize> {
+        if self.is_flat {
+            vec![self.shape.iter().product()]
+        } else {
+            self.shape.clone()
         }
     }
 
@@ -73,12 +91,14 @@ impl Entry {
             let (dtype, device) = (parts[0].dtype(), parts[0].device().clone());
             parts.push(Tensor::zeros(rest, dtype, &device)?);
         }
-        Ok(Tensor::cat(&parts, self.axis)?.contiguous()?)
+        let joined = Tensor::cat(&parts, self.axis)?.contiguous()?;
+        Ok(joined.reshape(self.stored())?)
     }
 
     /// Takes a tensor of theirs apart; parts have the shapes that ours have.
     fn split(&self, theirs: &Tensor, ours: &[Parameter]) -> Result<Vec<(String, Tensor)>> {
         let extent = self.part()?[self.axis];
+        let theirs = theirs.reshape(self.shape.as_slice())?;
         let part = |(at, name): (usize, &String)| -> Result<_> {
             let parameter = ours.iter().find(|parameter| parameter.name == *name);
             let parameter = parameter
@@ -117,16 +137,15 @@ pub(super) fn to_ours(
     for entry in entries {
         let mut names = std::iter::once(&entry.name).chain(&entry.copies);
         let found = names.find_map(|name| theirs.get(name));
-        let found = found.ok_or_else(|| {
-            Error::model(path, format!("holds no tensor `{}`", entry.name))
-        })?;
-        if found.dims() != entry.shape {
+        let found =
+            found.ok_or_else(|| Error::model(path, format!("holds no tensor `{}`", entry.name)))?;
+        if found.dims() != entry.stored() {
             let message = format!(
                 "`{}` is {:?}; the model and the adapter's configuration ask for {:?}: does it \
                  belong to this model?",
                 entry.name,
                 found.dims(),
-                entry.shape
+                entry.stored()
             );
             return Err(Error::model(path, message));
         }

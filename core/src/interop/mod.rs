@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 
-use crate::config::{Method, MethodConfig};
+use crate::config::{Method, MethodConfig, Pooling};
 use crate::model::Model;
 use crate::peft::{Parameter, Trainables, group};
 use crate::{Error, Result};
@@ -48,12 +48,30 @@ pub struct Adapter {
     pub library: Library,
     /// The method that computes the same.
     pub method: MethodConfig,
-    /// Outputs of the task head that came with it; `None` where there is none.
-    pub head_outputs: Option<usize>,
+    /// The task head that came with it.
+    pub head: Head,
+    /// Its name there; empty where adapters have none.
+    name: String,
     folder: PathBuf,
-    /// The configuration as it was read.
-    config: serde_json::Value,
     tensors: Tensors,
+}
+
+/// The task head beside an adapter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Head {
+    /// There is none.
+    None,
+    /// One that is no linear map of a pooled state; why.
+    LeftOut(String),
+    /// A linear map.
+    Linear {
+        /// Its outputs.
+        outputs: usize,
+        /// What it reads.
+        pooling: Pooling,
+        /// The classes' names, in the order of their numbers; empty where none are told.
+        labels: Vec<String>,
+    },
 }
 
 /// What is to be written, and what it belongs to.
@@ -71,6 +89,11 @@ pub struct Export<'a> {
     pub base: &'a str,
     /// The adapter's name.
     pub name: &'a str,
+    /// Whether the task head is written too, where there is one.
+    pub head: bool,
+    /// Whether trained layer norms may be written beside the adapter, where its own files
+    /// have no place for them.
+    pub layer_norms: bool,
 }
 
 /// Reads the adapter in a folder, whichever library it is of.

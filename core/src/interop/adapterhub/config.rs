@@ -1,0 +1,654 @@
+//! Configurations there and here.
+//!
+//! What `adapters` reads from a configuration and no method here does is refused by name;
+//! settings of how an adapter starts or is regularised while it trains are taken over where
+//! there are such here, and otherwise do not change what a trained one computes.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::config::{
+    BottleneckConfig, Convention, FastWeights, LoraConfig, Method, MethodConfig, MethodKind,
+    NonLinearity, Placement, Positions, PrefixConfig, SlowWeights,
+};
+use crate::interop::{Export, no_word};
+use crate::model::Family;
+use crate::peft::count::adapted_blocks;
+use crate::{Error, Result};
+
+use super::NAME;
+
+/// The settings of every kind of adapter; each has its default of 1.3.
+#[derive(Deserialize)]
+#[serde(default)]
+struct Settings {
+    architecture: Option<String>,
+    leave_out: Vec<usize>,
+    use_gating: bool,
+    non_linearity: String,
+    // Bottlenecks.
+    mh_adapter: bool,
+    output_adapter: bool,
+    cross_adapter: bool,
+    reduction_factor: Value,
+    original_ln_before: bool,
+    original_ln_after: bool,
+    residual_before_ln: Value,
+    ln_before: bool,
+    ln_after: bool,
+    inv_adapter: Value,
+    is_parallel: bool,
+    scaling: Value,
+    phm_layer: bool,
+    phm_dim: usize,
+    phm_rank: usize,
+    phm_bias: bool,
+    shared_phm_rule: bool,
+    factorized_phm_rule: bool,
+    #[serde(rename = "factorized_phm_W")]
+    factorized_phm_w: bool,
+    #[serde(rename = "shared_W_phm")]
+    shared_w_phm: bool,
+    // Low-rank updates and (IA)³.
+    r: usize,
+    alpha: f64,
+    dropout: f64,
+    attn_matrices: Vec<String>,
+    selfattn_lora: bool,
+    intermediate_lora: bool,
+    output_lora: bool,
+    composition_mode: String,
+    use_dora: bool,
+    vera_d: Value,
+    vera_b: Value,
+    // Prefixes and prompts.
+    flat: bool,
+    prefix_length: usize,
+    bottleneck_size: usize,
+    encoder_prefix: bool,
+    cross_prefix: bool,
+    prompt_length: usize,
+    combine: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            architecture: None,
+            leave_out: Vec::new(),
+            use_gating: false,
+            non_linearity: "tanh".to_owned(),
+            mh_adapter: false,
+            output_adapter: false,
+            cross_adapter: false,
+            reduction_factor: Value::Null,
+            original_ln_before: false,
+            original_ln_after: true,
+            residual_before_ln: json!(true),
+            ln_before: false,
+            ln_after: false,
+            inv_adapter: Value::Null,
+            is_parallel: false,
+            scaling: json!(1.0),
+            phm_layer: false,
+            phm_dim: 4,
+            phm_rank: 1,
+            phm_bias: true,
+            shared_phm_rule: true,
+            factorized_phm_rule: false,
+            factorized_phm_w: true,
+            shared_w_phm: false,
+            r: 8,
+            alpha: 8.0,
+            dropout: 0.0,
+            attn_matrices: vec!["q".to_owned(), "v".to_owned()],
+            selfattn_lora: true,
+            intermediate_lora: false,
+            output_lora: false,
+            composition_mode: "add".to_owned(),
+            use_dora: false,
+            vera_d: Value::Null,
+            vera_b: Value::Null,
+            flat: false,
+            prefix_length: 30,
+            bottleneck_size: 512,
+            encoder_prefix: true,
+            cross_prefix: true,
+            prompt_length: 10,
+            combine: "prefix".to_owned(),
+        }
+    }
+}
+
+/// The method that a configuration describes; `path` is for messages.
+///
+/// # Errors
+/// Fails if it describes what no method here computes, naming the setting.
+pub(super) fn method(full: &Value, path: &Path) -> Result<MethodConfig> {
+    let refuse = |message: String| Error::model(path, message);
+    let config = match full.get("config") {
+        Some(Value::String(name)) => preset(name).ok_or_else(|| {
+            refuse(format!(
+                "config: no adapter of AdapterHub is called `{name}` here"
+            ))
+        })?,
+        Some(config @ Value::Object(_)) => config.clone(),
+        _ => return Err(refuse("has no table `config`".to_owned())),
+    };
+    if !config
+        .get("invertible_adapter")
+        .unwrap_or(&Value::Null)
+        .is_null()
+    {
+        return Err(refuse(
+            "config.invertible_adapter is not supported".to_owned(),
+        ));
+    }
+    let mut settings: Settings =
+        serde_json::from_value(config).map_err(|error| refuse(format!("config: {error}")))?;
+    if full.get("version").is_none() {
+        // Before versions were written, names were those of the library's own functions.
+        settings.non_linearity = match settings.non_linearity.as_str() {
+            "gelu" => "gelu_new".to_owned(),
+            "gelu_orig" => "gelu".to_owned(),
+            other => other.to_owned(),
+        };
+    }
+    if has_faulty_scale(full) {
+        settings.alpha = settings.r as f64;
+    }
+    let read = match settings.architecture.as_deref() {
+        None => settings.bottleneck(),
+        Some("lora") => settings.low_rank(full["model_type"] == "t5"),
+        Some("prefix_tuning") => settings.prefix(),
+        Some("prompt_tuning") => settings.prompt(),
+        Some(other) => Err(format!(
+            "architecture `{other}` is none of lora, prefix_tuning and prompt_tuning"
+        )),
+    };
+    let mut method = read.map_err(|what| refuse(format!("config.{what}")))?;
+    method.convention = Convention::Adapterhub;
+    Ok(method)
+}
+
+/// Whether a low-rank update was trained by a version that did not divide by the rank, in
+/// whose words `adapters` since 1.1 reads it with `alpha = r`.
+fn has_faulty_scale(full: &Value) -> bool {
+    let version = full
+        .get("version")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let number = version.strip_prefix("adapters.").unwrap_or_default();
+    let mut parts = number
+        .split('.')
+        .map(|part| part.parse::<u64>().unwrap_or(0));
+    let (Some(major), Some(minor)) = (parts.next(), parts.next()) else {
+        return false;
+    };
+    (major, minor) < (1, 1)
+}
+
+/// The configurations that old files name instead of spelling them out.
+fn preset(name: &str) -> Option<Value> {
+    let bottleneck = |both: bool, non_linearity: &str, reduction: usize| {
+        json!({
+            "mh_adapter": both, "output_adapter": true, "original_ln_before": !both,
+            "non_linearity": non_linearity, "reduction_factor": reduction,
+        })
+    };
+    let hypercomplex = |both: bool| {
+        let mut config = bottleneck(both, "gelu", 32);
+        config["phm_layer"] = json!(true);
+        config
+    };
+    Some(match name {
+        "pfeiffer" | "seq_bn" => bottleneck(false, "relu", 16),
+        "houlsby" | "double_seq_bn" => bottleneck(true, "swish", 16),
+        "compacter" => hypercomplex(true),
+        "compacter++" => hypercomplex(false),
+        "parallel" | "scaled_parallel" | "par_bn" | "scaled_par_bn" => {
+            let mut config = bottleneck(false, "relu", 2);
+            config["original_ln_before"] = json!(false);
+            config["is_parallel"] = json!(true);
+            config["scaling"] = json!(4.0);
+            config
+        }
+        "lora" => json!({"architecture": "lora"}),
+        "dora" => json!({"architecture": "lora", "use_dora": true}),
+        "ia3" => json!({
+            "architecture": "lora", "composition_mode": "scale", "r": 1, "alpha": 1,
+            "attn_matrices": ["k", "v"], "intermediate_lora": true,
+        }),
+        "prefix_tuning" => json!({"architecture": "prefix_tuning"}),
+        "prefix_tuning_flat" => json!({"architecture": "prefix_tuning", "flat": true}),
+        "prompt_tuning" => json!({"architecture": "prompt_tuning"}),
+        _ => return None,
+    })
+}
+
+/// Where `AdapterHub`'s `DoRA` is not that of its paper, which is the one here.
+const DIRECTIONS: &str = "use_dora with alpha other than r (it divides by the lengths of W + BA \
+                          and adds alpha/r · BA) or on maps with a bias (it scales that too)";
+
+/// A setting that is to have a value, or else is refused.
+fn must(holds: bool, what: &str) -> Result<(), String> {
+    if holds {
+        Ok(())
+    } else {
+        Err(format!("{what} is not supported"))
+    }
+}
+
+impl Settings {
+    fn bottleneck(self) -> Result<MethodConfig, String> {
+        must(
+            !self.cross_adapter,
+            "cross_adapter (adapters after cross-attention)",
+        )?;
+        must(
+            !self.ln_before && !self.ln_after,
+            "a layer norm inside the adapter (ln_before, ln_after)",
+        )?;
+        must(!self.use_gating, "use_gating")?;
+        must(
+            self.inv_adapter.is_null(),
+            "inv_adapter (invertible adapters)",
+        )?;
+        must(self.original_ln_after, "original_ln_after = false")?;
+        let positions = match (self.mh_adapter, self.output_adapter) {
+            (true, true) => Positions::Both,
+            (true, false) => Positions::SelfAttention,
+            (false, true) => Positions::FeedForward,
+            (false, false) => {
+                return Err("mh_adapter and output_adapter: one has to be true".to_owned());
+            }
+        };
+        let reduction_factor = self.reduction()?;
+        let scale = self
+            .scaling
+            .as_f64()
+            .ok_or("scaling: only numbers are supported")?;
+        let kind = match (self.phm_layer, self.is_parallel, positions) {
+            (true, true, _) => return Err("phm_layer with is_parallel is not supported".to_owned()),
+            (true, false, Positions::Both) => MethodKind::Compacter,
+            (true, false, _) => MethodKind::CompacterPlusPlus,
+            (false, true, _) => MethodKind::Parallel,
+            (false, false, Positions::Both) => MethodKind::Adapter,
+            (false, false, _) => MethodKind::Pfeiffer,
+        };
+        let mut method = MethodConfig {
+            reduction_factor: Some(reduction_factor),
+            non_linearity: Some(self.non_linearity()?),
+            positions: Some(positions),
+            train_layer_norms: Some(false),
+            leave_out: Some(self.leave_out.clone()),
+            placement: Some(Placement::Adapterhub),
+            ..MethodConfig::from_kind(kind)
+        };
+        if self.is_parallel {
+            method.scale = Some(scale);
+            return Ok(method);
+        }
+        must(scale == 1.0, "scaling of adapters that are not parallel")?;
+        method.placement = Some(match (self.original_ln_before, positions) {
+            (false, Positions::Both) => Placement::Adapterhub,
+            // What it reads is the output alone; dropout, which is off once it is trained,
+            // stands elsewhere.
+            (false, _) => Placement::Paper,
+            (true, Positions::Both) => {
+                return Err(
+                    "original_ln_before with both mh_adapter and output_adapter is not supported"
+                        .to_owned(),
+                );
+            }
+            (true, _) => {
+                must(
+                    self.residual_before_ln == json!(true),
+                    "residual_before_ln other than true",
+                )?;
+                Placement::Adapterhub
+            }
+        });
+        if self.phm_layer {
+            must(self.phm_bias, "phm_bias = false")?;
+            must(!self.factorized_phm_rule, "factorized_phm_rule")?;
+            must(!self.shared_w_phm, "shared_W_phm")?;
+            method.n = Some(self.phm_dim);
+            method.slow = (!self.shared_phm_rule).then_some(SlowWeights::Own);
+            if self.factorized_phm_w {
+                method.rank = Some(self.phm_rank);
+            } else {
+                method.fast = Some(FastWeights::Dense);
+            }
+        }
+        Ok(method)
+    }
+
+    fn low_rank(self, is_t5: bool) -> Result<MethodConfig, String> {
+        must(!self.use_gating, "use_gating")?;
+        must(
+            self.vera_d.is_null() && self.vera_b.is_null(),
+            "vera_d (VeRA)",
+        )?;
+        must(
+            self.leave_out.is_empty(),
+            "leave_out of low-rank updates and (IA)³",
+        )?;
+        must(self.selfattn_lora, "selfattn_lora = false")?;
+        must(!self.output_lora, "output_lora")?;
+        if self.composition_mode == "scale" {
+            must(
+                self.r == 1 && self.alpha == 1.0,
+                "(IA)³ with r or alpha other than 1",
+            )?;
+            must(
+                self.intermediate_lora,
+                "(IA)³ with intermediate_lora = false",
+            )?;
+            let mut scaled = self.attn_matrices;
+            scaled.sort_unstable();
+            must(
+                scaled == ["k", "v"],
+                "(IA)³ with attn_matrices other than k and v",
+            )?;
+            return Ok(MethodConfig {
+                placement: Some(Placement::Adapterhub),
+                ..MethodConfig::from_kind(MethodKind::Ia3)
+            });
+        }
+        must(
+            self.composition_mode == "add",
+            "composition_mode other than add and scale",
+        )?;
+        must(!self.intermediate_lora, "intermediate_lora")?;
+        must(
+            !self.use_dora || is_t5 && self.alpha == self.r as f64,
+            DIRECTIONS,
+        )?;
+        let kind = if self.use_dora {
+            MethodKind::Dora
+        } else {
+            MethodKind::Lora
+        };
+        Ok(MethodConfig {
+            rank: Some(self.r),
+            alpha: Some(self.alpha),
+            targets: Some(self.attn_matrices),
+            dropout: (self.dropout > 0.0).then_some(self.dropout),
+            ..MethodConfig::from_kind(kind)
+        })
+    }
+
+    fn prefix(self) -> Result<MethodConfig, String> {
+        must(!self.use_gating, "use_gating")?;
+        must(self.leave_out.is_empty(), "leave_out of prefixes")?;
+        must(
+            self.encoder_prefix && self.cross_prefix,
+            "encoder_prefix or cross_prefix = false",
+        )?;
+        must(
+            self.flat || self.non_linearity == "tanh",
+            "non_linearity of a prefix other than tanh",
+        )?;
+        Ok(MethodConfig {
+            length: Some(self.prefix_length),
+            bottleneck: Some(if self.flat { 0 } else { self.bottleneck_size }),
+            ..MethodConfig::from_kind(MethodKind::Prefix)
+        })
+    }
+
+    fn prompt(self) -> Result<MethodConfig, String> {
+        must(self.combine == "prefix", "combine other than prefix")?;
+        Ok(MethodConfig {
+            length: Some(self.prompt_length),
+            ..MethodConfig::from_kind(MethodKind::Prompt)
+        })
+    }
+
+    /// The reduction factor, which has to be the same whole number everywhere.
+    fn reduction(&self) -> Result<usize, String> {
+        let whole = self
+            .reduction_factor
+            .as_f64()
+            .filter(|factor| factor.fract() == 0.0);
+        let whole = whole.filter(|factor| (1.0..1e9).contains(factor));
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked"
+        )]
+        whole.map(|factor| factor as usize).ok_or_else(|| {
+            format!(
+                "reduction_factor: {} is no whole number",
+                self.reduction_factor
+            )
+        })
+    }
+
+    fn non_linearity(&self) -> Result<NonLinearity, String> {
+        Ok(match self.non_linearity.to_lowercase().as_str() {
+            "gelu" => NonLinearity::Gelu,
+            "gelu_new" => NonLinearity::GeluNew,
+            "relu" => NonLinearity::Relu,
+            "swish" | "silu" => NonLinearity::Swish,
+            other => {
+                return Err(format!(
+                    "non_linearity: `{other}` is none of gelu, gelu_new, relu, swish"
+                ));
+            }
+        })
+    }
+}
+
+/// The configuration of an adapter that is to be written.
+///
+/// # Errors
+/// Fails where there is no word for what the method does.
+pub(super) fn written(export: &Export<'_>) -> Result<Value> {
+    let family = export.model.shape.family;
+    match export.method {
+        Method::Adapter { bottleneck, .. } => bottleneck_config(export, bottleneck, json!({})),
+        Method::Parallel { bottleneck, scale } => {
+            if bottleneck.placement == Placement::Paper && family == Family::T5 {
+                return Err(no_word(
+                    NAME,
+                    "its parallel adapters read T5's residual, this one the normed input; train \
+                     with method.placement = \"adapterhub\"",
+                ));
+            }
+            let parallel = json!({
+                "is_parallel": true, "scaling": scale, "original_ln_before": false,
+                "init_weights": "mam_adapter",
+            });
+            bottleneck_config(export, bottleneck, parallel)
+        }
+        Method::Compacter { bottleneck, phm } => {
+            let hypercomplex = json!({
+                "phm_layer": true,
+                "phm_dim": phm.n,
+                "phm_rank": phm.rank,
+                "phm_init_range": phm.init_range,
+                "learn_phm": phm.learn_slow,
+                "shared_phm_rule": phm.slow == SlowWeights::Shared,
+                "factorized_phm_W": phm.fast == FastWeights::Factored,
+            });
+            bottleneck_config(export, bottleneck, hypercomplex)
+        }
+        Method::Lora(lora) => low_rank_config(lora, false),
+        Method::Dora(dora) => {
+            let update = &dora.update;
+            if family != Family::T5 || update.alpha != update.rank as f64 {
+                return Err(no_word(
+                    NAME,
+                    "its DoRA is the paper's on maps without a bias and with alpha = rank only; \
+                     write it for PEFT",
+                ));
+            }
+            low_rank_config(update, true)
+        }
+        Method::Ia3 { placement } => {
+            if *placement == Placement::Paper && !export.model.shape.gated {
+                return Err(no_word(
+                    NAME,
+                    "it scales the feed-forward before the non-linearity, this adapter after it; \
+                     train with method.placement = \"adapterhub\", or write it for PEFT",
+                ));
+            }
+            Ok(merged(
+                low_rank_defaults(),
+                json!({
+                    "r": 1, "alpha": 1, "attn_matrices": ["k", "v"], "intermediate_lora": true,
+                    "composition_mode": "scale", "init_weights": "ia3",
+                }),
+            ))
+        }
+        Method::Prefix(prefix) => Ok(prefix_config(prefix)),
+        Method::Prompt(prompt) if family != Family::T5 => Ok(json!({
+            "architecture": "prompt_tuning",
+            "combine": "prefix",
+            "init_weights_seed": null,
+            "prompt_init": "random_uniform",
+            "prompt_init_text": null,
+            "prompt_length": prompt.length,
+        })),
+        Method::Prompt(_) => Err(no_word(NAME, "it has no prompts for T5")),
+        Method::Full
+        | Method::Head
+        | Method::LowRank { .. }
+        | Method::BitFit
+        | Method::LayerNorm
+        | Method::Said(_) => Err(no_word(
+            NAME,
+            "it has adapters, Compacter, parallel adapters, LoRA, DoRA, (IA)³, prefixes and \
+             prompts",
+        )),
+    }
+}
+
+/// A bottleneck's configuration, with what a method adds.
+fn bottleneck_config(
+    export: &Export<'_>,
+    bottleneck: &BottleneckConfig,
+    more: Value,
+) -> Result<Value> {
+    let shape = &export.model.shape;
+    let adapted = adapted_blocks(bottleneck, shape)?;
+    let blocks = 0..shape.encoder_layers + shape.decoder_layers;
+    let leave_out: Vec<usize> = blocks.filter(|block| !adapted.contains(block)).collect();
+    let both = bottleneck.positions == Positions::Both;
+    let config = json!({
+        "adapter_residual_before_ln": false,
+        "cross_adapter": false,
+        "dropout": 0.0,
+        "factorized_phm_W": true,
+        "factorized_phm_rule": false,
+        "hypercomplex_nonlinearity": "glorot-uniform",
+        "init_weights": "bert",
+        "init_weights_seed": null,
+        "inv_adapter": null,
+        "inv_adapter_reduction_factor": null,
+        "is_parallel": false,
+        "learn_phm": true,
+        "leave_out": leave_out,
+        "ln_after": false,
+        "ln_before": false,
+        "mh_adapter": bottleneck.positions != Positions::FeedForward,
+        "non_linearity": non_linearity(bottleneck.non_linearity),
+        "original_ln_after": true,
+        "original_ln_before": !both && bottleneck.placement == Placement::Adapterhub,
+        "output_adapter": bottleneck.positions != Positions::SelfAttention,
+        "phm_bias": true,
+        "phm_c_init": "normal",
+        "phm_dim": 4,
+        "phm_init_range": 0.0001,
+        "phm_layer": false,
+        "phm_rank": 1,
+        "reduction_factor": bottleneck.reduction_factor,
+        "residual_before_ln": true,
+        "scaling": 1.0,
+        "shared_W_phm": false,
+        "shared_phm_rule": true,
+        "stochastic_depth": 0.0,
+        "use_gating": false,
+    });
+    Ok(merged(config, more))
+}
+
+fn low_rank_defaults() -> Value {
+    json!({
+        "architecture": "lora",
+        "alpha": 8,
+        "attn_matrices": ["q", "v"],
+        "composition_mode": "add",
+        "dropout": 0.0,
+        "dtype": null,
+        "init_weights": "lora",
+        "init_weights_seed": null,
+        "intermediate_lora": false,
+        "leave_out": [],
+        "output_lora": false,
+        "r": 8,
+        "selfattn_lora": true,
+        "use_dora": false,
+        "use_gating": false,
+        "vera_b": null,
+        "vera_d": null,
+    })
+}
+
+fn low_rank_config(update: &LoraConfig, directions: bool) -> Result<Value> {
+    if update.targets.iter().any(|target| target == "o") {
+        return Err(no_word(
+            NAME,
+            "its LoRA updates queries, keys and values only, this one `o` too; write it for PEFT",
+        ));
+    }
+    Ok(merged(
+        low_rank_defaults(),
+        json!({
+            "r": update.rank,
+            "alpha": update.alpha,
+            "attn_matrices": update.targets,
+            "dropout": update.dropout,
+            "use_dora": directions,
+        }),
+    ))
+}
+
+fn prefix_config(prefix: &PrefixConfig) -> Value {
+    json!({
+        "architecture": "prefix_tuning",
+        "bottleneck_size": if prefix.bottleneck == 0 { 512 } else { prefix.bottleneck },
+        "cross_prefix": true,
+        "dropout": 0.0,
+        "encoder_prefix": true,
+        "flat": prefix.bottleneck == 0,
+        "init_weights_seed": null,
+        "leave_out": [],
+        "non_linearity": "tanh",
+        "prefix_length": prefix.length,
+        "shared_gating": true,
+        "use_gating": false,
+    })
+}
+
+fn non_linearity(kind: NonLinearity) -> &'static str {
+    match kind {
+        NonLinearity::GeluNew => "gelu_new",
+        NonLinearity::Gelu => "gelu",
+        NonLinearity::Relu => "relu",
+        NonLinearity::Swish => "swish",
+    }
+}
+
+/// A table with the entries of another put over its own.
+fn merged(mut table: Value, over: Value) -> Value {
+    let empty = Map::new();
+    let over = over.as_object().unwrap_or(&empty);
+    if let Some(table) = table.as_object_mut() {
+        table.extend(over.iter().map(|(key, value)| (key.clone(), value.clone())));
+    }
+    table
+}
