@@ -9,5 +9,6 @@ pub mod parity;
 pub mod program;
 pub mod reference;
 pub mod runs;
+pub mod said;
 pub mod sweeps;
 pub mod terminal;

@@ -492,7 +492,10 @@ fn adapterhub_and_this_program_read_each_other() {
     python("save", &theirs);
     let found = folders(&theirs);
     assert_eq!(found.len(), 15 * 4 - 2 - 2);
-    for folder in found.iter().filter(|f| !f.display().to_string().contains("prefix")) {
+    for folder in found
+        .iter()
+        .filter(|f| !f.display().to_string().contains("prefix"))
+    {
         check_read(folder);
     }
 

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use compacter_core::config::{MethodKind, RunConfig};
 use compacter_tests::program::{self, Finished};
+use compacter_tests::said::{compacter, json, keys, printed, tiny};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -18,44 +19,12 @@ fn trained() -> TempDir {
     folder
 }
 
-/// A file of the fixture that is trained on here.
-fn tiny(file: &str) -> String {
-    let path = program::workspace().join("tests/fixtures/tiny").join(file);
-    path.to_str().unwrap().to_owned()
-}
-
-fn compacter(folder: &Path, arguments: &[&str]) -> Finished {
-    let mut command = Command::new(program::path());
-    command.args(arguments).current_dir(folder);
-    program::spawn(command).wait()
-}
-
 /// Runs a line of shell, in which `$0` is the program.
 fn shell(folder: &Path, line: &str) -> Finished {
     let mut command = Command::new("sh");
     command.args(["-c", line]).arg(program::path());
     command.current_dir(folder);
     program::spawn(command).wait()
-}
-
-/// What a command that cannot fail prints.
-fn printed(folder: &Path, arguments: &[&str]) -> String {
-    let finished = compacter(folder, arguments).expect_code(0);
-    assert_eq!(finished.stderr, "");
-    finished.stdout
-}
-
-fn json(text: &str) -> Value {
-    assert_eq!(text.lines().count(), 1, "{text}");
-    serde_json::from_str(text).unwrap()
-}
-
-/// The names of an object's fields, in alphabetical order.
-fn keys(value: &Value) -> Vec<&str> {
-    let fields = value.as_object().unwrap().keys();
-    let mut names: Vec<&str> = fields.map(String::as_str).collect();
-    names.sort_unstable();
-    names
 }
 
 #[test]

@@ -2,37 +2,20 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use compacter_core::config::MethodKind;
 use compacter_tests::program::{self, Finished};
+use compacter_tests::said::{self, json, keys};
 use serde_json::Value;
 
 fn compacter(arguments: &[&str]) -> Finished {
-    let mut command = Command::new(program::path());
-    command.args(arguments);
-    program::spawn(command).wait()
+    said::compacter(Path::new("."), arguments)
 }
 
-/// What a command that cannot fail prints.
 fn printed(arguments: &[&str]) -> String {
-    let finished = compacter(arguments).expect_code(0);
-    assert_eq!(finished.stderr, "");
-    finished.stdout
-}
-
-fn json(text: &str) -> Value {
-    assert_eq!(text.lines().count(), 1, "{text}");
-    serde_json::from_str(text).unwrap()
-}
-
-/// The names of an object's fields, in alphabetical order.
-fn keys(value: &Value) -> Vec<&str> {
-    let fields = value.as_object().unwrap().keys();
-    let mut names: Vec<&str> = fields.map(String::as_str).collect();
-    names.sort_unstable();
-    names
+    said::printed(Path::new("."), arguments)
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The command line: what can be asked, and how it is spelt.
 
+mod adapter;
 mod sweep;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use serde::de::value::Error as ValueError;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
 use crate::screen::Tone;
+pub(crate) use adapter::{Export, Format, Import};
 pub(crate) use sweep::{Compare, Fork, Sweep};
 
 /// Train, measure and understand parameter-efficient fine-tuning with Compacter.
@@ -50,6 +52,10 @@ pub(crate) enum Command {
     Sweep(Sweep),
     /// Compare runs: parameters, memory, time a step, metrics
     Compare(Compare),
+    /// Write what a run trained as files of AdapterHub, PEFT or transformers
+    Export(Export),
+    /// Make a run of an adapter of AdapterHub or PEFT
+    Import(Import),
     /// Steer a run that goes on, from any machine that sees its folder
     Ctl(Ctl),
     /// Install, examine or remove the Jupyter kernel.

@@ -49,6 +49,8 @@ fn main() -> ExitCode {
         Command::Fork(args) => commands::fork::run(args),
         Command::Sweep(args) => commands::sweep::run(args),
         Command::Compare(args) => done(commands::compare::run(args)),
+        Command::Export(args) => done(commands::export::run(args)),
+        Command::Import(args) => done(commands::import::run(args)),
         Command::Ctl(args) => commands::ctl::run(args),
         Command::Kernel { words } => commands::kernel::run(words),
         Command::Completions { shell } => {

@@ -62,3 +62,15 @@ pub enum Pooling {
     /// The first token's state through the pretrained pooler (dense and tanh).
     Pooler,
 }
+
+impl Pooling {
+    /// Its name as configurations spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mean => "mean",
+            Self::Cls => "cls",
+            Self::Pooler => "pooler",
+        }
+    }
+}

@@ -33,11 +33,10 @@ pub(crate) const PICKLE: WeightFiles = WeightFiles {
 pub(super) const WEIGHTS: [WeightFiles; 2] = [SAFETENSORS, PICKLE];
 
 /// Each of them is a whole tokenizer.
-pub(super) const TOKENIZERS: [&str; 3] = ["tokenizer.json", "spiece.model", "vocab.txt"];
+pub(crate) const TOKENIZERS: [&str; 3] = ["tokenizer.json", "spiece.model", "vocab.txt"];
 
 /// Small files that are taken along where there are any.
-#[cfg(feature = "hub")]
-pub(super) const EXTRAS: [&str; 7] = [
+pub(crate) const EXTRAS: [&str; 7] = [
     "tokenizer_config.json",
     "special_tokens_map.json",
     "added_tokens.json",

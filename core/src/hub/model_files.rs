@@ -25,6 +25,15 @@ impl ModelFiles {
         }
     }
 
+    /// Whether there is a file of that name.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        match self {
+            Self::Folder(folder) => folder.join(name).is_file(),
+            Self::Embedded(model) => model.file(name).is_some(),
+        }
+    }
+
     /// Reads a file that the model must have.
     ///
     /// # Errors

@@ -11,6 +11,7 @@
 //! | `files.rs`      | folders: a configuration in JSON, tensors in safetensors or a pickle |
 //! | `adapterhub.rs` | `AdapterHub`'s `adapters` 1.3: names, configurations, heads          |
 //! | `hf_peft.rs`    | Hugging Face PEFT 0.21: names, configurations                        |
+//! | `whole.rs`      | a plain model with the adapter merged into its weights; written only |
 //!
 //! A library's module says what a configuration of theirs is in ours and back, and lists the
 //! [`Entry`](entry::Entry)s of a method; nothing else knows the library. What it cannot say
@@ -21,16 +22,20 @@ mod adapterhub;
 mod entry;
 mod files;
 mod hf_peft;
+mod whole;
 
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
+use serde_json::Value;
 
 use crate::config::{Method, MethodConfig, Pooling};
 use crate::model::Model;
 use crate::peft::{Parameter, Trainables, group};
 use crate::{Error, Result};
 use entry::Tensors;
+
+pub use whole::write_merged;
 
 /// Whose files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,11 +108,40 @@ pub struct Export<'a> {
 /// saying which setting that is.
 pub fn read(folder: &Path) -> Result<Adapter> {
     let config = files::config(folder)?;
-    if config.get("peft_type").is_some() {
-        hf_peft::read(folder, config)
+    let mut adapter = if config.get("peft_type").is_some() {
+        hf_peft::read(folder, config)?
     } else {
-        adapterhub::read(folder, config)
+        adapterhub::read(folder, config)?
+    };
+    adapter.method = simplest(&adapter.method)?;
+    Ok(adapter)
+}
+
+/// The same method without the settings that its preset has by itself.
+fn simplest(method: &MethodConfig) -> Result<MethodConfig> {
+    let resolved = method.resolve()?;
+    let Ok(Value::Object(mut fields)) = serde_json::to_value(method) else {
+        return Ok(method.clone());
+    };
+    let mut simplest = method.clone();
+    let names: Vec<String> = fields.keys().cloned().collect();
+    for name in names.iter().filter(|name| *name != "kind") {
+        let Some(value) = fields.remove(name) else {
+            continue;
+        };
+        let without = serde_json::from_value(Value::Object(fields.clone()));
+        match without {
+            Ok(without) if same(&without, &resolved) => simplest = without,
+            _ => {
+                fields.insert(name.clone(), value);
+            }
+        }
     }
+    Ok(simplest)
+}
+
+fn same(method: &MethodConfig, resolved: &Method) -> bool {
+    method.resolve().is_ok_and(|found| found == *resolved)
 }
 
 /// Writes an adapter into a new folder, as a library would.
@@ -123,6 +157,12 @@ pub fn write(library: Library, export: &Export<'_>, folder: &Path) -> Result<()>
 }
 
 impl Adapter {
+    /// Where it was read from.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Puts the adapter's values into a model in which its method is installed.
     ///
     /// A task head of the model that the adapter has none for keeps its values.

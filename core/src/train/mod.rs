@@ -13,6 +13,7 @@ pub mod evaluate;
 pub mod exchange;
 mod factors;
 mod fit;
+pub mod import;
 pub mod metric;
 pub mod objective;
 mod on_finish;

@@ -1,0 +1,65 @@
+//! Arguments of the commands that exchange adapters with other libraries.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::Which;
+
+/// Whose files are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// AdapterHub's `adapters`: adapter_config.json, adapter.safetensors, and a head
+    Adapterhub,
+    /// Hugging Face PEFT: adapter_config.json, adapter_model.safetensors
+    Peft,
+    /// A whole model for `transformers`, the adapter merged into its weights
+    Merged,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// The run's folder
+    pub(crate) run: PathBuf,
+    /// The folder to make
+    pub(crate) folder: PathBuf,
+    /// Whose files to write
+    #[arg(long = "to", value_enum, value_name = "FORMAT")]
+    pub(crate) format: Format,
+    /// The checkpoint: `best`, `last` or a step
+    #[arg(long, default_value = "best")]
+    pub(crate) checkpoint: Which,
+    /// The adapter's name, where its library gives it one
+    #[arg(long, default_value = "default", value_parser = plain_name)]
+    pub(crate) name: String,
+    /// Leave the task head out
+    #[arg(long)]
+    pub(crate) without_head: bool,
+    /// Write trained layer norms into a file of their own, where the adapter's has no place
+    /// for them
+    #[arg(long)]
+    pub(crate) layer_norms: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// The adapter's folder, which holds adapter_config.json
+    pub(crate) adapter: PathBuf,
+    /// A configuration with model and task; its method becomes the adapter's
+    pub(crate) config: PathBuf,
+    /// Name of the run, in place of the file's
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Override a field, such as `model.path=bert-base-uncased`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
+}
+
+/// A name that can be a part of a tensor's.
+fn plain_name(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if text.is_empty() || !text.chars().all(plain) {
+        return Err("expected letters, digits, _ and -".to_owned());
+    }
+    Ok(text.to_owned())
+}

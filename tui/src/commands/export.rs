@@ -1,0 +1,39 @@
+//! `compacter export`: what a run trained, in files of other libraries.
+
+use compacter_core::Result;
+use compacter_core::cancel::CancelToken;
+use compacter_core::interop::{self, Library};
+
+use super::trained;
+use crate::args::{Export, Format};
+use crate::{print, signals};
+
+pub(crate) fn run(args: &Export) -> Result<()> {
+    let cancel = CancelToken::default();
+    signals::install(&cancel)?;
+    let (_, mut prepared) = trained::load(&args.run, args.checkpoint, &cancel)?;
+    let library = match args.format {
+        Format::Merged => {
+            interop::write_merged(&mut prepared.model, &prepared.files, &args.folder)?;
+            return wrote(args);
+        }
+        Format::Adapterhub => Library::AdapterHub,
+        Format::Peft => Library::Peft,
+    };
+    let export = interop::Export {
+        method: &prepared.method,
+        model: &prepared.model,
+        trainables: &prepared.trainables,
+        labels: prepared.data.task.labels(),
+        base: &prepared.config.model.path,
+        name: &args.name,
+        head: !args.without_head,
+        layer_norms: args.layer_norms,
+    };
+    interop::write(library, &export, &args.folder)?;
+    wrote(args)
+}
+
+fn wrote(args: &Export) -> Result<()> {
+    print::line(&format!("wrote {}", args.folder.display()))
+}

@@ -1,0 +1,35 @@
+//! `compacter import`: a run of another library's adapter.
+
+use compacter_core::Result;
+use compacter_core::cancel::CancelToken;
+use compacter_core::config::RunConfig;
+use compacter_core::interop::{self, Head};
+use compacter_core::train::import::import;
+
+use crate::args::Import;
+use crate::{print, signals, threads};
+
+pub(crate) fn run(args: &Import) -> Result<()> {
+    let cancel = CancelToken::default();
+    signals::install(&cancel)?;
+    let adapter = interop::read(&args.adapter)?;
+    let mut config = RunConfig::load(&args.config, &args.overrides)?;
+    if let Some(name) = &args.name {
+        config.name.clone_from(name);
+    }
+    threads::limit(config.train.threads);
+    let run = import(&adapter, config, &cancel)?;
+    let kind = adapter.method.kind;
+    let path = run.path().display();
+    print::line(&format!("{path}  {kind}, at step 0"))?;
+    match &adapter.head {
+        Head::None => Ok(()),
+        Head::LeftOut(why) => print::line(&format!(
+            "its task head was left out, {why}; the run has a new one, which is not trained"
+        )),
+        Head::Linear { pooling, .. } => print::line(&format!(
+            "with its task head, hence model.pooling = \"{}\"",
+            pooling.as_str()
+        )),
+    }
+}
