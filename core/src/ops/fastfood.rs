@@ -29,6 +29,12 @@ use crate::random::Key;
 /// From this many elements on, the halves of a transform are two tasks.
 const TASK: usize = 1 << 14;
 
+/// Up to this many elements a transform goes round by round, without calls.
+const LEAF: usize = 1 << 10;
+
+/// Elements that are summed one after another.
+const SUMMED: usize = 1 << 20;
+
 /// A random map to a fixed number of elements. Clones share what is kept.
 #[derive(Debug, Clone)]
 pub struct Fastfood {
@@ -113,18 +119,30 @@ impl Fastfood {
         usize::try_from(mixed).unwrap_or_default()
     }
 
+    /// The least power of two that holds a vector, as far as it is read.
+    ///
+    /// Entries of `H` depend on the bits that two places share, so with zeros from there on
+    /// `H B z` repeats itself with this period, and the first elements of `B H x` need no
+    /// more of `x` than its sum over the periods.
+    fn period(&self, dimension: usize) -> usize {
+        dimension.next_power_of_two().min(self.padded())
+    }
+
     fn map<T: Real>(&self, z: &[T]) -> Vec<T> {
-        let mut x = vec![T::zero(); self.padded()];
+        let mut x = vec![T::zero(); self.period(z.len())];
         for (at, (x, &z)) in x.iter_mut().zip(z).enumerate() {
             *x = if self.is_negative(at) { -z } else { z };
         }
         transform(&mut x);
-        let scaled = |at: usize| T::from_f64(f64::from(self.normal[at]) * self.factor);
-        let mut y: Vec<T> = (0..x.len())
-            .into_par_iter()
-            .with_min_len(TASK)
-            .map(|at| x[self.source(at)] * scaled(at))
-            .collect();
+        let mut y = vec![T::zero(); self.padded()];
+        let last = x.len() - 1;
+        let parts = y.par_chunks_mut(TASK).enumerate();
+        parts.for_each(|(part, y)| {
+            let start = part * TASK;
+            for (at, y) in y.iter_mut().enumerate() {
+                *y = x[self.source(start + at) & last] * self.scale(start + at, self.factor);
+            }
+        });
         transform(&mut y);
         y.truncate(self.elements);
         y
@@ -139,10 +157,25 @@ impl Fastfood {
         if self.released {
             factor /= self.padded() as f64;
         }
-        let mut x = vec![T::zero(); y.len()];
-        for (at, &dy) in y.iter().enumerate() {
-            let scale = T::from_f64(f64::from(self.normal[at]) * factor);
-            x[self.source(at)] = dy * scale;
+        let period = self.period(dimension);
+        // Parts of a fixed size, each summed by itself: the same for any number of threads.
+        let parts = y.par_chunks(SUMMED).enumerate();
+        let sums: Vec<Vec<T>> = parts
+            .map(|(part, y)| {
+                let start = part * SUMMED;
+                let mut sum = vec![T::zero(); period];
+                for (at, &dy) in y.iter().enumerate() {
+                    let sum = &mut sum[self.source(start + at) & (period - 1)];
+                    *sum = *sum + dy * self.scale(start + at, factor);
+                }
+                sum
+            })
+            .collect();
+        let mut x = vec![T::zero(); period];
+        for sum in sums {
+            for (x, sum) in x.iter_mut().zip(sum) {
+                *x = *x + sum;
+            }
         }
         transform(&mut x);
         x.resize(dimension, T::zero());
@@ -153,22 +186,38 @@ impl Fastfood {
         }
         x
     }
+
+    /// What the element at a place is multiplied by between the transforms.
+    fn scale<T: Real>(&self, at: usize, factor: f64) -> T {
+        T::from_f64(f64::from(self.normal[at]) * factor)
+    }
 }
 
 /// The Walsh–Hadamard transform in place; the length is a power of two.
 fn transform<T: Real>(x: &mut [T]) {
-    let half = x.len() / 2;
-    if half == 0 {
+    if x.len() <= LEAF {
+        let mut half = 1;
+        while half < x.len() {
+            for block in x.chunks_exact_mut(2 * half) {
+                let (low, high) = block.split_at_mut(half);
+                combine(low, high);
+            }
+            half *= 2;
+        }
         return;
     }
-    let parallel = x.len() >= TASK;
-    let (low, high) = x.split_at_mut(half);
-    if parallel {
+    let (low, high) = x.split_at_mut(x.len() / 2);
+    if low.len() >= TASK {
         rayon::join(|| transform(low), || transform(high));
     } else {
         transform(low);
         transform(high);
     }
+    combine(low, high);
+}
+
+/// Sums and differences of two halves, in their places.
+fn combine<T: Real>(low: &mut [T], high: &mut [T]) {
     for (low, high) in low.iter_mut().zip(high) {
         let (sum, difference) = (*low + *high, *low - *high);
         (*low, *high) = (sum, difference);
@@ -242,6 +291,22 @@ mod tests {
             for (a, y) in y.iter().enumerate() {
                 let expected: f64 = (0..length).map(|b| hadamard(a, b) * x[b]).sum();
                 assert!((y - expected).abs() < 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_transform_of_itself_is_the_vector_as_often_as_it_is_long() {
+        for bits in [11, 16] {
+            let length = 1usize << bits;
+            let x: Vec<f64> = (0..length).map(|i| Key::new(2).normal(i as u64)).collect();
+            let mut y = x.clone();
+            transform(&mut y);
+            let first: f64 = x.iter().sum();
+            assert!((y[0] - first).abs() < 1e-9 * length as f64);
+            transform(&mut y);
+            for (x, y) in x.iter().zip(y) {
+                assert!((x * length as f64 - y).abs() < 1e-9 * length as f64);
             }
         }
     }
