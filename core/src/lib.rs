@@ -3,7 +3,7 @@
 //! Data flows one way; a module uses only what stands to its left:
 //!
 //! ```text
-//! event ─▶ config ─▶ hub ─▶ data ─▶ ops ─▶ model ─▶ peft ─▶ fused ─▶ run ─▶ train ─▶ sweep
+//! event ─▶ config ─▶ hub ─▶ data ─▶ ops ─▶ model ─▶ peft ─▶ interop, fused ─▶ run ─▶ train ─▶ sweep
 //!   └──▶ view                        what whoever watches a run knows of it
 //! ```
 //!
