@@ -421,6 +421,70 @@ fn files_that_do_not_fit_are_refused_by_name() {
     assert!(message.contains("adapter_config.json"), "{message}");
 }
 
+/// Rewrites the head beside an adapter.
+fn change_head(folder: &Path, class: &str, config: &serde_json::Value, names: [&str; 2]) {
+    let path = folder.join("head_config.json");
+    let mut full: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    full["config"] = config.clone();
+    full["model_class"] = class.into();
+    full["label2id"] = serde_json::json!({"b": 1, "a": 0, "c": 2});
+    fs::write(&path, full.to_string()).unwrap();
+    let path = folder.join("model_head.safetensors");
+    let weight = Tensor::zeros((3, 32), DType::F32, &Device::Cpu).unwrap();
+    let bias = Tensor::zeros(3, DType::F32, &Device::Cpu).unwrap();
+    let tensors = names.into_iter().zip([&weight, &bias]);
+    safetensors::serialize_to_file(tensors, None, &path).unwrap();
+}
+
+#[test]
+fn heads_are_taken_over_where_they_have_their_like_and_left_out_where_not() {
+    use serde_json::{Value, json};
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path().join("bert");
+    let adapter = write(&folder, "bert", "kind = 'lora'", false);
+    let labels = |labels: [&str; 3]| labels.map(str::to_owned).to_vec();
+    let expected = Head::Linear {
+        outputs: 3,
+        pooling: Pooling::Cls,
+        labels: labels(["no", "maybe", "yes"]),
+    };
+    assert_eq!(adapter.head, expected);
+
+    let plain = ["classifier.weight", "classifier.bias"];
+    change_head(
+        &folder,
+        "BertForSequenceClassification",
+        &Value::Null,
+        plain,
+    );
+    let expected = Head::Linear {
+        outputs: 3,
+        pooling: Pooling::Pooler,
+        labels: labels(["a", "b", "c"]),
+    };
+    assert_eq!(interop::read(&folder).unwrap().head, expected);
+
+    let two = json!({"head_type": "classification", "layers": 2, "use_pooler": false});
+    change_head(
+        &folder,
+        "BertAdapterModel",
+        &two,
+        ["heads.task.1.weight", "heads.task.1.bias"],
+    );
+    let Head::LeftOut(why) = interop::read(&folder).unwrap().head else {
+        panic!("two layers have no like here");
+    };
+    assert!(why.contains("`classification` head of 2 layers"), "{why}");
+
+    let one = json!({"head_type": "classification", "layers": 1});
+    change_head(&folder, "BertAdapterModel", &one, plain);
+    let message = interop::read(&folder).unwrap_err().to_string();
+    assert!(
+        message.contains("holds no `heads.task.1.weight`"),
+        "{message}"
+    );
+}
+
 #[test]
 fn what_adapterhub_has_no_word_for_is_not_written() {
     let directory = tempfile::tempdir().unwrap();

@@ -267,7 +267,7 @@ mod tests {
     fn report(grid: &str, measured: bool) -> Report {
         let text =
             format!("name = 'demo'\nmodel.path = 'none'\ntask.name = 'known'\n[grid]\n{grid}");
-        let sweep = Sweep::parse(Path::new("sweep.toml"), &text).unwrap();
+        let sweep = Sweep::parse(Path::new("sweep.toml"), &text, &[]).unwrap();
         let standing = |at: usize| {
             let value = BTreeMap::from([("accuracy".to_owned(), 0.5 + 0.01 * at as f64)]);
             Standing::Done(Outcome::Measured(Measured {

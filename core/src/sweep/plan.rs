@@ -33,6 +33,8 @@ pub struct Sweep {
     pub select: Select,
     /// How runs are started.
     pub jobs: Jobs,
+    /// Fields overridden in every run, as `KEY=VALUE`.
+    pub overrides: Vec<String>,
 }
 
 /// A run of a sweep.
@@ -84,15 +86,23 @@ impl Sweep {
     /// [`crate::Error::Config`] with line and field, when the file cannot be read, one of its
     /// tables or one of its runs is refused, or its task has no test split.
     pub fn load(path: &Path) -> Result<Self> {
-        Self::parse(path, &config::read_text(path)?)
+        Self::load_with(path, &[])
+    }
+
+    /// [`Self::load`] with fields overridden in every run, such as `model.path=…`.
+    ///
+    /// # Errors
+    /// As [`Self::load`], and for a field that the sweep varies itself.
+    pub fn load_with(path: &Path, overrides: &[String]) -> Result<Self> {
+        Self::parse(path, &config::read_text(path)?, overrides)
     }
 
     /// Reads a sweep from the text of the file at `path`.
     ///
     /// # Errors
-    /// As [`Self::load`].
-    pub fn parse(path: &Path, text: &str) -> Result<Self> {
-        let tree = Tree::parse(path, text, &[])?;
+    /// As [`Self::load_with`].
+    pub fn parse(path: &Path, text: &str, overrides: &[String]) -> Result<Self> {
+        let tree = Tree::parse(path, text, overrides)?;
         let refuse = |complaint| tree.refuse(complaint);
         let select: Select = table(&tree, "select").map_err(refuse)?;
         let jobs: Jobs = table(&tree, "jobs").map_err(refuse)?;
@@ -104,6 +114,7 @@ impl Sweep {
         };
         let grid = Grid::read(&grid.value).map_err(refuse)?;
         select.check_fields(&grid.fields()).map_err(refuse)?;
+        check_overrides(overrides, &grid.fields()).map_err(refuse)?;
         let columns = grid.columns(|field| select.role(field)).map_err(refuse)?;
         let (base, mut runs) = (tree.without(&OWN), Vec::new());
         for points in grid.runs() {
@@ -118,6 +129,7 @@ impl Sweep {
             runs,
             select,
             jobs,
+            overrides: overrides.to_vec(),
         };
         sweep.check_runs().map_err(refuse)?;
         sweep.check_compared().map_err(refuse)?;
@@ -241,6 +253,29 @@ fn planned(
         config,
         values,
     })
+}
+
+/// Checks that nothing is overridden that the grid varies, or that is the sweep's own.
+fn check_overrides(overrides: &[String], varied: &[String]) -> config::Outcome {
+    for set in overrides {
+        let field = set.split('=').next().unwrap_or_default().trim();
+        let inside = |varied: &String| {
+            varied == field
+                || varied.starts_with(&format!("{field}."))
+                || field.starts_with(&format!("{varied}."))
+        };
+        if let Some(varied) = varied.iter().find(|varied| inside(varied)) {
+            let message = format!("the grid varies `{varied}`; leave `--set {set}` out");
+            return Err(Complaint::new("grid", message));
+        }
+        let table = field.split('.').next().unwrap_or_default();
+        if OWN.contains(&table) {
+            let message =
+                format!("is the sweep's own; change it in the file, not by `--set {set}`");
+            return Err(Complaint::new(table, message));
+        }
+    }
+    Ok(())
 }
 
 /// Checks that what values are chosen on is not what is told of them.

@@ -41,10 +41,15 @@ pub fn script(sweep: &Sweep, runs: &[&Planned], program: &Path, directory: &Path
     lines.push("runs=(".to_owned());
     lines.extend(runs.iter().map(|run| format!("  {}", quoted(&run.name))));
     lines.push(")".to_owned());
+    let overrides = sweep.overrides.iter();
+    let overrides: Vec<String> = overrides
+        .map(|set| format!(" --set {}", quoted(set)))
+        .collect();
     lines.push(format!(
-        "srun {} sweep {} --only \"${{runs[$SLURM_ARRAY_TASK_ID]}}\"",
+        "srun {} sweep {}{} --only \"${{runs[$SLURM_ARRAY_TASK_ID]}}\"",
         quoted(&program.to_string()),
-        quoted(&sweep.path.display().to_string())
+        quoted(&sweep.path.display().to_string()),
+        overrides.concat()
     ));
     lines.push(GO_ON.to_owned());
     lines.join("\n")

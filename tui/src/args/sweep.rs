@@ -33,6 +33,9 @@ pub(crate) struct Sweep {
     /// Try runs again that failed before
     #[arg(long)]
     pub(crate) retry: bool,
+    /// Override a field of every run, such as `model.path=bert-base-uncased`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
     /// Print JSON objects, one a line
     #[arg(long)]
     pub(crate) json: bool,

@@ -15,7 +15,7 @@ use crate::sweep::{Runner, Told, Tried};
 use crate::{Exit, print, signals};
 
 pub(crate) fn run(args: &Arguments) -> Result<Exit> {
-    let sweep = Sweep::load(&args.file)?;
+    let sweep = Sweep::load_with(&args.file, &args.overrides)?;
     let folder = SweepFolder::of(&sweep);
     if args.dry_run {
         return plan(&sweep, &folder, args.json);

@@ -14,7 +14,7 @@ label = "label"
 "#;
 
 fn sweep(tables: &str) -> Result<Sweep> {
-    Sweep::parse(Path::new("sweep.toml"), &format!("{BASE}{tables}"))
+    Sweep::parse(Path::new("sweep.toml"), &format!("{BASE}{tables}"), &[])
 }
 
 #[track_caller]
@@ -205,7 +205,7 @@ fn a_split_rule_without_a_test_split_is_refused() {
             "task.split = 'official'\n"
         };
         let text = format!("{}{grid}", text.replace("[grid]", &format!("{set}[grid]")));
-        let message = Sweep::parse(Path::new("sweep.toml"), &text)
+        let message = Sweep::parse(Path::new("sweep.toml"), &text, &[])
             .unwrap_err()
             .to_string();
         assert!(message.contains("task.split: is official"), "{message}");
@@ -231,9 +231,32 @@ fn a_task_without_a_test_split_of_its_own_is_refused() {
         for name in ["train.tsv", "validation.tsv"] {
             std::fs::write(folder.path().join(name), "").unwrap();
         }
-        let message = Sweep::parse(&folder.path().join("sweep.toml"), &text)
+        let message = Sweep::parse(&folder.path().join("sweep.toml"), &text, &[])
             .unwrap_err()
             .to_string();
         assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn fields_are_overridden_in_every_run_unless_the_sweep_decides_them() {
+    let text = format!("{BASE}[grid]\ntrain.seed = [1, 2]\nmethod.kind = ['head', 'lora']\n");
+    let with = |set: &str| Sweep::parse(Path::new("sweep.toml"), &text, &[set.to_owned()]);
+    let sweep = with("train.batch_size=3").unwrap();
+    assert!(
+        sweep
+            .runs
+            .iter()
+            .all(|run| run.config.train.batch_size == 3)
+    );
+    assert_eq!(sweep.overrides, ["train.batch_size=3"]);
+    for (set, expected) in [
+        ("train.seed=3", "grid: the grid varies `train.seed`"),
+        ("method.kind=full", "the grid varies `method.kind`"),
+        ("jobs.parallel=1", "jobs: is the sweep's own"),
+        ("train.batch_sise=1", "batch_size"),
+    ] {
+        let message = with(set).unwrap_err().to_string();
+        assert!(message.contains(expected), "{set}: {message}");
     }
 }

@@ -18,7 +18,7 @@ train.seed = [1, 2, 3]
 [select]
 tune = ["train.learning_rate"]
 "#;
-    Sweep::parse(Path::new("sweep.toml"), text).unwrap()
+    Sweep::parse(Path::new("sweep.toml"), text, &[]).unwrap()
 }
 
 pub(in crate::sweep) fn measured(validation: f64, test: f64) -> Standing {
