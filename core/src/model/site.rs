@@ -176,6 +176,12 @@ pub trait KeyValueModule: Send + Sync {
     /// # Errors
     /// Fails where the tensor library does.
     fn rows(&self) -> Result<(Tensor, Tensor)>;
+
+    /// How many positions the rows take, before those of the tokens; 0 where they have none.
+    /// A stack asks the module of its first attention.
+    fn positions(&self) -> usize {
+        0
+    }
 }
 
 /// Acts on activations inside a sub-layer.
@@ -206,6 +212,12 @@ pub trait EmbeddingModule: Send + Sync {
     /// # Errors
     /// Fails where the tensor library does.
     fn rows(&self) -> Result<Tensor>;
+
+    /// How many positions the rows take in BERT, before those of the tokens: then they enter
+    /// as words do, in segment 0. 0 where they have none and stand after the norm.
+    fn positions(&self) -> usize {
+        0
+    }
 }
 
 /// Acts on the output of a layer norm.

@@ -87,6 +87,7 @@ impl MethodConfig {
             MethodKind::Prefix => Method::Prefix(PrefixConfig {
                 length: self.length.unwrap_or(30),
                 bottleneck: self.bottleneck.unwrap_or(512),
+                placement: self.placement.unwrap_or(Placement::Paper),
             }),
             MethodKind::Said => Method::Said(SaidConfig {
                 dimension: self.dimension.unwrap_or(20_000),
@@ -190,6 +191,7 @@ impl MethodConfig {
         PromptConfig {
             length: self.length.unwrap_or(self.by(100, 10)),
             init: self.prompt_init.unwrap_or(init),
+            placement: self.placement.unwrap_or(Placement::Adapterhub),
         }
     }
 }

@@ -218,7 +218,13 @@ fn the_other_methods_of_the_comparison_have_the_reference_implementations_settin
         },
     };
     assert_eq!(paper(MethodKind::Phm), phm);
-    let prompt = |length, init| Method::Prompt(PromptConfig { length, init });
+    let prompt = |length, init| {
+        Method::Prompt(PromptConfig {
+            length,
+            init,
+            placement: Placement::Adapterhub,
+        })
+    };
     assert_eq!(paper(MethodKind::Prompt), prompt(100, PromptInit::Uniform));
     let vocab = prompt(100, PromptInit::Vocab);
     assert_eq!(paper(MethodKind::PromptVocab), vocab);
@@ -259,11 +265,13 @@ fn adapterhubs_presets_of_the_other_methods_are_its_own() {
     let prefix = PrefixConfig {
         length: 30,
         bottleneck: 512,
+        placement: Placement::Paper,
     };
     assert_eq!(hub(MethodKind::Prefix), Method::Prefix(prefix));
     let prompt = PromptConfig {
         length: 10,
         init: PromptInit::Uniform,
+        placement: Placement::Adapterhub,
     };
     assert_eq!(hub(MethodKind::Prompt), Method::Prompt(prompt));
     let placement = Placement::Adapterhub;
@@ -328,6 +336,13 @@ fn a_kind_takes_its_own_settings_and_refuses_all_others_by_name() {
             } else {
                 ""
             };
+            // Prompts have other places.
+            let prompt = matches!(kind, MethodKind::Prompt | MethodKind::PromptVocab);
+            let value = if prompt && key == "placement" {
+                "'peft'"
+            } else {
+                value
+            };
             let text = format!("kind = '{kind}'\n{whole}{key} = {value}\n");
             let config: MethodConfig = toml::from_str(&text).unwrap();
             let resolved = config.resolve();
@@ -340,6 +355,30 @@ fn a_kind_takes_its_own_settings_and_refuses_all_others_by_name() {
         }
         let known = |key: &&str| values.iter().any(|(known, _)| known == key);
         assert!(kind.settings().iter().all(known), "{kind}");
+    }
+}
+
+#[test]
+fn rows_and_adapters_have_places_of_their_own() {
+    let said = |kind: &str, place: &str| {
+        let text = format!("kind = '{kind}'\nplacement = '{place}'");
+        let config: MethodConfig = toml::from_str(&text).unwrap();
+        config.resolve().map_err(|error| error.to_string())
+    };
+    for (kind, places, refused) in [
+        ("prompt", ["adapterhub", "peft"], "paper"),
+        ("prompt-vocab", ["adapterhub", "peft"], "paper"),
+        ("prefix", ["paper", "peft"], "adapterhub"),
+        ("ia3", ["paper", "adapterhub"], "peft"),
+        ("compacter", ["paper", "adapterhub"], "peft"),
+        ("parallel", ["paper", "adapterhub"], "peft"),
+    ] {
+        for place in places {
+            assert!(said(kind, place).is_ok(), "{kind} {place}");
+        }
+        let error = said(kind, refused).unwrap_err();
+        assert!(error.contains("method.placement"), "{error}");
+        assert!(error.contains(places[1]), "{error}");
     }
 }
 

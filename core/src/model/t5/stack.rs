@@ -75,9 +75,12 @@ impl Stack {
     ) -> Result<(Tensor, Segments)> {
         let (embedded, segments) = self.prepend(embedded, segments)?;
         let longest = segments.longest();
+        let before = self.positions_before();
+        let positions = before..before + longest;
+        let keys = positions.end;
         let bias = self
             .relative
-            .bias(0..longest, longest, embedded.dtype(), embedded.device())?;
+            .bias(positions, keys, embedded.dtype(), embedded.device())?;
         let mut hidden = pass.dropout(&embedded, self.name)?;
         for block in &self.blocks {
             let rows = Rows::new(&hidden, &segments);
@@ -105,8 +108,12 @@ impl Stack {
             embedded.dtype(),
             embedded.device().clone(),
         );
-        let bias = self.relative.bias(0..longest, longest, dtype, &device)?;
-        let bias = bias.broadcast_add(&causal_mask(longest, dtype, &device)?)?;
+        let before = self.positions_before();
+        let positions = before..before + longest;
+        let mask = causal_mask(&positions, dtype, &device)?;
+        let keys = positions.end;
+        let bias = self.relative.bias(positions, keys, dtype, &device)?;
+        let bias = bias.broadcast_add(&mask)?;
         let mut hidden = pass.dropout(embedded, self.name)?;
         for block in &self.blocks {
             let rows = Rows::new(&hidden, segments);
@@ -155,6 +162,7 @@ impl Stack {
         );
         let offsets: Vec<usize> = (0..=batch).collect();
         let segments = &Segments::new(&offsets, dtype, &device)?;
+        let position = self.positions_before() + position;
         let bias = self
             .relative
             .bias(position..position + 1, position + 1, dtype, &device)?;
@@ -180,6 +188,12 @@ impl Stack {
             hidden = block.feed_forward.forward(&hidden, pass)?;
         }
         self.finish(&hidden, pass)
+    }
+
+    /// How many positions come before the first token's.
+    fn positions_before(&self) -> usize {
+        let first = self.blocks.first();
+        first.map_or(0, |block| block.attention.attention.positions_before())
     }
 
     pub(super) fn outline(&self) -> Result<StackOutline<'_>> {
