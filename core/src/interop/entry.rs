@@ -11,6 +11,10 @@ use crate::{Error, Result};
 /// Left-over tensors that an error lists before it only counts them.
 const LISTED: usize = 4;
 
+/// Stands among the parts of an entry for an extent that nothing of ours stands for: 0 where
+/// it is written, not read where it is.
+pub(super) const GAP: &str = "";
+
 /// Tensors of a file by their names there.
 pub(super) type Tensors = BTreeMap<String, Tensor>;
 
@@ -49,6 +53,11 @@ impl Entry {
         }
     }
 
+    /// A tensor of theirs that nothing of ours stands for.
+    pub(super) fn gap(name: impl Into<String>, shape: impl Into<Vec<usize>>) -> Self {
+        Self::one(name, shape, GAP)
+    }
+
     /// The shape of one part.
     fn part(&self) -> Result<Vec<usize>> {
         let mut shape = self.shape.clone();
@@ -62,7 +71,18 @@ impl Entry {
     fn join(&self, ours: &Tensors) -> Result<Tensor> {
         let shape = self.part()?;
         let mut parts = Vec::with_capacity(self.parts.len() + 1);
+        let named = self.parts.iter().find(|name| *name != GAP);
+        let like = named.and_then(|name| ours.get(name));
         for name in &self.parts {
+            let gap = like.filter(|_| name == GAP);
+            if let Some(like) = gap {
+                parts.push(Tensor::zeros(
+                    shape.as_slice(),
+                    like.dtype(),
+                    like.device(),
+                )?);
+                continue;
+            }
             let found = ours.get(name);
             let found = found.ok_or_else(|| Error::method(format!("{name} is not trained")))?;
             parts.push(found.reshape(shape.as_slice())?);
@@ -87,7 +107,8 @@ impl Entry {
             let part = part.contiguous()?.reshape(parameter.shape.as_slice())?;
             Ok((name.clone(), part))
         };
-        self.parts.iter().enumerate().map(part).collect()
+        let parts = self.parts.iter().enumerate();
+        parts.filter(|(_, name)| *name != GAP).map(part).collect()
     }
 }
 
@@ -117,9 +138,8 @@ pub(super) fn to_ours(
     for entry in entries {
         let mut names = std::iter::once(&entry.name).chain(&entry.copies);
         let found = names.find_map(|name| theirs.get(name));
-        let found = found.ok_or_else(|| {
-            Error::model(path, format!("holds no tensor `{}`", entry.name))
-        })?;
+        let found =
+            found.ok_or_else(|| Error::model(path, format!("holds no tensor `{}`", entry.name)))?;
         if found.dims() != entry.shape {
             let message = format!(
                 "`{}` is {:?}; the model and the adapter's configuration ask for {:?}: does it \

@@ -71,6 +71,8 @@ pub struct Export<'a> {
     pub base: &'a str,
     /// The adapter's name.
     pub name: &'a str,
+    /// Whether the task head goes along, where there is one.
+    pub head: bool,
 }
 
 /// Reads the adapter in a folder, whichever library it is of.
@@ -100,6 +102,16 @@ pub fn write(library: Library, export: &Export<'_>, folder: &Path) -> Result<()>
 }
 
 impl Adapter {
+    /// The adapter without its task head: [`Self::restore`] then leaves a model's alone.
+    #[must_use]
+    pub fn without_head(mut self) -> Self {
+        match self.library {
+            Library::AdapterHub => {}
+            Library::Peft => hf_peft::forget_head(&mut self),
+        }
+        self
+    }
+
     /// Puts the adapter's values into a model in which its method is installed.
     ///
     /// A task head of the model that the adapter has none for keeps its values.
