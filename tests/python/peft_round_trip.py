@@ -222,6 +222,16 @@ def write_case(case: Case, out: Path) -> None:
     save_logits(model, case.base, case.task, folder / "expected.safetensors")
 
 
+def pickle_case(case: str, out: Path) -> None:
+    """The same adapter as older versions saved it: `adapter_model.bin`."""
+    folder, copy = out / case, out / f"{case}_pickled"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(folder, copy)
+    file = copy / "adapter_model.safetensors"
+    torch.save(load_file(file), copy / "adapter_model.bin")
+    file.unlink()
+
+
 def tidy(path: Path) -> None:
     """Sets come in any order, and the base's path is this machine's."""
     config = json.loads(path.read_text())
@@ -269,6 +279,7 @@ def main() -> None:
         if args.what == "write" or case.base != DEEP.name:
             shutil.rmtree(args.out / case.name, ignore_errors=True)
             write_case(case, args.out)
+    pickle_case("dora_bert", args.out)
 
 
 if __name__ == "__main__":

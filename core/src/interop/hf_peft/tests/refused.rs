@@ -263,6 +263,12 @@ fn what_peft_has_no_word_for_is_not_written_and_nothing_is_left() {
             "self-attention only",
         ),
         (
+            "roberta",
+            Pooling::Pooler,
+            "kind = 'prefix'\nlength = 2\nplacement = 'peft'",
+            "without its head",
+        ),
+        (
             "t5_v1_0",
             Pooling::Mean,
             "kind = 'compacter'\nreduction_factor = 4",

@@ -96,8 +96,10 @@ fn what_is_written_is_read_back_the_same() {
             round_trip(base, Pooling::Mean, table);
         }
         for base in ["bert", "roberta"] {
-            for pooling in [Pooling::Pooler, Pooling::Cls] {
-                round_trip(base, pooling, table);
+            round_trip(base, Pooling::Cls, table);
+            // RoBERTa's head with a prefix is refused.
+            if base == "bert" || !table.contains("prefix") {
+                round_trip(base, Pooling::Pooler, table);
             }
         }
     }
