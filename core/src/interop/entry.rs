@@ -27,7 +27,7 @@ pub(super) struct Entry {
     pub(super) shape: Vec<usize>,
     /// The axis along which the parts follow each other.
     pub(super) axis: usize,
-    /// Names of ours; each has the same extent along the axis.
+    /// Names of ours, or [`GAP`]; each has the same extent along the axis.
     pub(super) parts: Vec<String>,
     /// How much of the axis follows that nothing of ours stands for, and the other library
     /// does not read.
@@ -71,21 +71,16 @@ impl Entry {
     fn join(&self, ours: &Tensors) -> Result<Tensor> {
         let shape = self.part()?;
         let mut parts = Vec::with_capacity(self.parts.len() + 1);
-        let named = self.parts.iter().find(|name| *name != GAP);
-        let like = named.and_then(|name| ours.get(name));
+        let like = self.parts.iter().find_map(|name| ours.get(name));
         for name in &self.parts {
-            let gap = like.filter(|_| name == GAP);
-            if let Some(like) = gap {
-                parts.push(Tensor::zeros(
-                    shape.as_slice(),
-                    like.dtype(),
-                    like.device(),
-                )?);
-                continue;
-            }
-            let found = ours.get(name);
-            let found = found.ok_or_else(|| Error::method(format!("{name} is not trained")))?;
-            parts.push(found.reshape(shape.as_slice())?);
+            let part = match (ours.get(name), like) {
+                (Some(found), _) => found.reshape(shape.as_slice())?,
+                (None, Some(like)) if name == GAP => {
+                    Tensor::zeros(shape.as_slice(), like.dtype(), like.device())?
+                }
+                (None, _) => return Err(Error::method(format!("{name} is not trained"))),
+            };
+            parts.push(part);
         }
         if self.unused > 0 {
             let mut rest = shape;

@@ -81,15 +81,33 @@ pub(super) fn entries(
     model: &Model,
     parameters: &[Parameter],
 ) -> Result<Vec<Entry>> {
-    let settings = Settings::new(&adapter.folder, &adapter.config)?;
-    rows::check_layers(&settings, &model.shape)?;
+    if let Method::Prefix(_) = method {
+        let settings = Settings::new(&adapter.folder, &adapter.config)?;
+        rows::check_prefix(&settings, &model.shape)?;
+    }
     let own = parameters.iter().filter(|p| p.group != group::HEAD);
     let mut entries = of_method(method, model, Some(&adapter.tensors), own)?;
+    check_whole(&entries, &adapter.tensors)?;
     if let Some(form) = Form::of(&adapter.tensors)? {
         entries.extend(form.entries(model, parameters)?);
         entries.extend(form.check_dense(&adapter.tensors, model)?);
     }
     Ok(entries)
+}
+
+/// Refuses an adapter that acts in some layers only.
+fn check_whole(entries: &[Entry], tensors: &Tensors) -> Result<()> {
+    let (held, lacking): (Vec<&Entry>, Vec<&Entry>) = entries
+        .iter()
+        .partition(|entry| tensors.contains_key(&entry.name));
+    match lacking.first() {
+        Some(entry) if !held.is_empty() => Err(Error::method(format!(
+            "the adapter has no `{}`: it acts in some layers or attentions only, and here a \
+             method acts in all of the model's",
+            entry.name
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Takes the task head out of an adapter.

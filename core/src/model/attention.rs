@@ -139,7 +139,7 @@ impl MultiHead {
             keys: before(&keys, &memory.keys)?,
             values: before(&values, &memory.values)?,
             segments,
-            prefix: prefix - module.positions(),
+            prefix: prefix.saturating_sub(module.positions()),
         })
     }
 

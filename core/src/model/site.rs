@@ -177,8 +177,8 @@ pub trait KeyValueModule: Send + Sync {
     /// Fails where the tensor library does.
     fn rows(&self) -> Result<(Tensor, Tensor)>;
 
-    /// How many positions the rows take, before those of the tokens; 0 where they have none.
-    /// A stack asks the module of its first attention.
+    /// How many positions the rows take, before those of the tokens: as many as they are, or
+    /// 0. A stack asks the module of its first attention.
     fn positions(&self) -> usize {
         0
     }
@@ -213,8 +213,8 @@ pub trait EmbeddingModule: Send + Sync {
     /// Fails where the tensor library does.
     fn rows(&self) -> Result<Tensor>;
 
-    /// How many positions the rows take in BERT, before those of the tokens: then they enter
-    /// as words do, in segment 0. 0 where they have none and stand after the norm.
+    /// How many positions the rows take in BERT, before those of the tokens: as many as they
+    /// are, and they enter as words do, in segment 0; or 0, and they stand after the norm.
     fn positions(&self) -> usize {
         0
     }

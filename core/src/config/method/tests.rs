@@ -1,6 +1,8 @@
 //! The presets, against the paper's and the libraries' settings.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod places;
+
 use super::*;
 
 fn resolved(kind: MethodKind, convention: Convention) -> Method {
@@ -337,11 +339,9 @@ fn a_kind_takes_its_own_settings_and_refuses_all_others_by_name() {
                 ""
             };
             // Prompts have other places.
-            let prompt = matches!(kind, MethodKind::Prompt | MethodKind::PromptVocab);
-            let value = if prompt && key == "placement" {
-                "'peft'"
-            } else {
-                value
+            let value = match (kind, key) {
+                (MethodKind::Prompt | MethodKind::PromptVocab, "placement") => "'peft'",
+                _ => value,
             };
             let text = format!("kind = '{kind}'\n{whole}{key} = {value}\n");
             let config: MethodConfig = toml::from_str(&text).unwrap();
@@ -355,30 +355,6 @@ fn a_kind_takes_its_own_settings_and_refuses_all_others_by_name() {
         }
         let known = |key: &&str| values.iter().any(|(known, _)| known == key);
         assert!(kind.settings().iter().all(known), "{kind}");
-    }
-}
-
-#[test]
-fn rows_and_adapters_have_places_of_their_own() {
-    let said = |kind: &str, place: &str| {
-        let text = format!("kind = '{kind}'\nplacement = '{place}'");
-        let config: MethodConfig = toml::from_str(&text).unwrap();
-        config.resolve().map_err(|error| error.to_string())
-    };
-    for (kind, places, refused) in [
-        ("prompt", ["adapterhub", "peft"], "paper"),
-        ("prompt-vocab", ["adapterhub", "peft"], "paper"),
-        ("prefix", ["paper", "peft"], "adapterhub"),
-        ("ia3", ["paper", "adapterhub"], "peft"),
-        ("compacter", ["paper", "adapterhub"], "peft"),
-        ("parallel", ["paper", "adapterhub"], "peft"),
-    ] {
-        for place in places {
-            assert!(said(kind, place).is_ok(), "{kind} {place}");
-        }
-        let error = said(kind, refused).unwrap_err();
-        assert!(error.contains("method.placement"), "{error}");
-        assert!(error.contains(places[1]), "{error}");
     }
 }
 

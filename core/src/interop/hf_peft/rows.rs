@@ -42,14 +42,15 @@ pub(super) fn method(settings: &Settings<'_>, kind: MethodKind) -> Result<Method
     })
 }
 
-/// Refuses rows for a model of other layers or heads.
+/// Refuses a prefix for a model of other layers, heads or stacks.
 ///
 /// # Errors
 /// Fails and says of which.
-pub(super) fn check_layers(settings: &Settings<'_>, shape: &ModelShape) -> Result<()> {
+pub(super) fn check_prefix(settings: &Settings<'_>, shape: &ModelShape) -> Result<()> {
     let said = [
         ("num_layers", shape.encoder_layers),
         ("num_attention_heads", shape.heads),
+        ("num_transformer_submodules", submodules(shape)),
     ];
     for (key, has) in said {
         if let Some(number) = settings.count(key)?.filter(|number| *number != has) {
@@ -163,9 +164,14 @@ fn common(length: usize, shape: &ModelShape) -> Map<String, Value> {
         "num_virtual_tokens": length,
         "num_layers": shape.encoder_layers,
         "num_attention_heads": shape.heads,
-        "num_transformer_submodules": if shape.has_decoder() { 2 } else { 1 },
+        "num_transformer_submodules": submodules(shape),
     });
     settings.as_object().cloned().unwrap_or_default()
+}
+
+/// PEFT's number of stacks.
+fn submodules(shape: &ModelShape) -> usize {
+    if shape.has_decoder() { 2 } else { 1 }
 }
 
 /// The tensors of an export, a prefix as the rows that it makes.

@@ -193,6 +193,41 @@ fn an_adapter_of_another_model_is_refused() {
 }
 
 #[test]
+fn a_prefix_for_other_layers_heads_or_stacks_is_refused() {
+    let t5 = tuned(
+        "t5_v1_0",
+        Pooling::Mean,
+        "kind = 'prefix'\nlength = 3\nbottleneck = 0\nplacement = 'peft'",
+    );
+    for (key, number) in [
+        ("num_layers", 3),
+        ("num_attention_heads", 8),
+        ("num_transformer_submodules", 1),
+    ] {
+        let mut config = json!({"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 3});
+        config[key] = json!(number);
+        let folder = Folder::new(&config, &[("prompt_embeddings", &[3, 128])]);
+        let adapter = folder.read().unwrap();
+        let restored = adapter.restore(&t5.method, &t5.model, &t5.trainables);
+        let text = restored.unwrap_err().to_string();
+        assert!(text.contains(&format!("{key} is {number}")), "{text}");
+    }
+}
+
+#[test]
+fn an_adapter_that_acts_in_some_layers_only_is_refused() {
+    let adapter = interop::read(&fixture("peft/lora_t5")).unwrap();
+    let mut tensors = adapter.tensors.clone();
+    tensors.retain(|name, _| !name.contains("EncDecAttention.q"));
+    let adapter = Adapter { tensors, ..adapter };
+    let t5 = tuned("t5_v1_0", Pooling::Mean, "kind = 'lora'\nrank = 4");
+    let restored = adapter.restore(&t5.method, &t5.model, &t5.trainables);
+    let text = restored.unwrap_err().to_string();
+    assert!(text.contains("EncDecAttention.q.lora_A"), "{text}");
+    assert!(text.contains("some layers or attentions only"), "{text}");
+}
+
+#[test]
 fn a_head_that_reads_something_else_is_refused_and_what_to_do_is_said() {
     let text = restored("lora_bert", "bert", Pooling::Mean);
     assert!(text.contains("model.pooling = \"pooler\""), "{text}");
