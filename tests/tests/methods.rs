@@ -18,7 +18,7 @@ use compacter_tests::parity::{Case, Kind, assert_close, largest, method, numbers
 const BACKBONES: [&str; 3] = ["t5_v1_0", "t5_v1_1", "bert"];
 
 /// Every kind, at a size that fits models of two blocks and a width of 32.
-const METHODS: [&str; 23] = [
+const METHODS: [&str; 26] = [
     "kind = 'full'",
     "kind = 'head'",
     "kind = 'adapter'\nreduction_factor = 4",
@@ -39,6 +39,9 @@ const METHODS: [&str; 23] = [
     "kind = 'prefix'\nlength = 3\nbottleneck = 0",
     "kind = 'prompt'\nlength = 3",
     "kind = 'prompt-vocab'\nlength = 3",
+    "kind = 'prefix'\nlength = 3\nbottleneck = 4\nplacement = 'peft'",
+    "kind = 'prefix'\nlength = 3\nbottleneck = 0\nplacement = 'peft'",
+    "kind = 'prompt'\nlength = 3\nplacement = 'peft'",
     "kind = 'bitfit'",
     "kind = 'layer-norm'",
     "kind = 'said'\ndimension = 200",

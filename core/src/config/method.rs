@@ -38,7 +38,7 @@ pub struct MethodConfig {
     pub reduction_factor: Option<usize>,
     /// Non-linearity of the bottleneck.
     pub non_linearity: Option<NonLinearity>,
-    /// Where in a sub-layer the adapter acts.
+    /// Where in a sub-layer the adapter acts, and where rows stand.
     pub placement: Option<Placement>,
     /// After which sub-layers adapters stand.
     pub positions: Option<Positions>,
@@ -105,16 +105,35 @@ pub enum NonLinearity {
     Swish,
 }
 
-/// Where in a sub-layer a method acts, where its paper and `AdapterHub` differ.
+/// Where in a model a method acts, where its paper and libraries differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Placement {
     /// Adapters: on the raw sub-layer output, before dropout, residual and norm. Parallel
     /// adapters: on the sub-layer's input. (IA)³: after the feed-forward's non-linearity.
+    /// Prefixes: in every attention, without positions.
     Paper,
     /// Adapters: after dropout; at one position only, on the sum with the residual (T5) or on
     /// its norm (BERT). Parallel adapters: on the residual. (IA)³: before the non-linearity.
+    /// Prompts: after BERT's norm on its embeddings, without positions. Prefixes: T5's take
+    /// the first positions among keys, which moves all keys away from all queries.
     Adapterhub,
+    /// Prompts: before BERT's positions are added, the first of which they take. Prefixes: the
+    /// same positions, and in T5 in the decoder's attention to itself only. Tokens stand after
+    /// them: what Hugging Face's `peft` does.
+    Peft,
+}
+
+impl Placement {
+    /// The name in a configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Paper => "paper",
+            Self::Adapterhub => "adapterhub",
+            Self::Peft => "peft",
+        }
+    }
 }
 
 /// After which sub-layers adapters stand.

@@ -72,8 +72,14 @@ pub(super) fn read(folder: &Path, config: Value) -> Result<Adapter> {
         head,
         name,
         folder: folder.to_path_buf(),
+        config,
         tensors,
     })
+}
+
+/// Whether a tensor that was read belongs to the task head.
+pub(super) fn is_of_head(name: &str) -> bool {
+    name.starts_with("head.")
 }
 
 /// Refuses a file without the slow weights that its layers share.

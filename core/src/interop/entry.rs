@@ -11,6 +11,10 @@ use crate::{Error, Result};
 /// Left-over tensors that an error lists before it only counts them.
 const LISTED: usize = 4;
 
+/// Stands among the parts of an entry for an extent that nothing of ours stands for: 0 where
+/// it is written, not read where it is.
+pub(super) const GAP: &str = "";
+
 /// Tensors of a file by their names there.
 pub(super) type Tensors = BTreeMap<String, Tensor>;
 
@@ -23,7 +27,7 @@ pub(super) struct Entry {
     pub(super) shape: Vec<usize>,
     /// The axis along which the parts follow each other.
     pub(super) axis: usize,
-    /// Names of ours; each has the same extent along the axis.
+    /// Names of ours, or [`GAP`]; each has the same extent along the axis.
     pub(super) parts: Vec<String>,
     /// How much of the axis follows that nothing of ours stands for, and the other library
     /// does not read.
@@ -67,6 +71,11 @@ impl Entry {
         }
     }
 
+    /// A tensor of theirs that nothing of ours stands for.
+    pub(super) fn gap(name: impl Into<String>, shape: impl Into<Vec<usize>>) -> Self {
+        Self::one(name, shape, GAP)
+    }
+
     /// The shape of one part.
     fn part(&self) -> Result<Vec<usize>> {
         let mut shape = self.shape.clone();
@@ -80,10 +89,16 @@ impl Entry {
     fn join(&self, ours: &Tensors) -> Result<Tensor> {
         let shape = self.part()?;
         let mut parts = Vec::with_capacity(self.parts.len() + 1);
+        let like = self.parts.iter().find_map(|name| ours.get(name));
         for name in &self.parts {
-            let found = ours.get(name);
-            let found = found.ok_or_else(|| Error::method(format!("{name} is not trained")))?;
-            parts.push(found.reshape(shape.as_slice())?);
+            let part = match (ours.get(name), like) {
+                (Some(found), _) => found.reshape(shape.as_slice())?,
+                (None, Some(like)) if name == GAP => {
+                    Tensor::zeros(shape.as_slice(), like.dtype(), like.device())?
+                }
+                (None, _) => return Err(Error::method(format!("{name} is not trained"))),
+            };
+            parts.push(part);
         }
         if self.unused > 0 {
             let mut rest = shape;
@@ -107,7 +122,8 @@ impl Entry {
             let part = part.contiguous()?.reshape(parameter.shape.as_slice())?;
             Ok((name.clone(), part))
         };
-        self.parts.iter().enumerate().map(part).collect()
+        let parts = self.parts.iter().enumerate();
+        parts.filter(|(_, name)| *name != GAP).map(part).collect()
     }
 }
 

@@ -7,14 +7,14 @@
 //!
 //! | file            | what                                                                 |
 //! |-----------------|----------------------------------------------------------------------|
-//! | `entry.rs`      | [`entry::Entry`]: a tensor of theirs, made of ours; both directions  |
+//! | `entry.rs`      | `Entry`: a tensor of theirs, made of ours; both directions  |
 //! | `files.rs`      | folders: a configuration in JSON, tensors in safetensors or a pickle |
 //! | `adapterhub.rs` | `AdapterHub`'s `adapters` 1.3: names, configurations, heads          |
 //! | `hf_peft.rs`    | Hugging Face PEFT 0.21: names, configurations                        |
 //! | `whole.rs`      | a plain model with the adapter merged into its weights; written only |
 //!
 //! A library's module says what a configuration of theirs is in ours and back, and lists the
-//! [`Entry`](entry::Entry)s of a method; nothing else knows the library. What it cannot say
+//! `Entry`s of a method; nothing else knows the library. What it cannot say
 //! in the other's terms it refuses by name: an adapter that loads and computes something
 //! else is worse than none.
 
@@ -58,6 +58,8 @@ pub struct Adapter {
     /// Its name there; empty where adapters have none.
     name: String,
     folder: PathBuf,
+    /// The configuration as it was read.
+    config: Value,
     tensors: Tensors,
 }
 
@@ -77,6 +79,17 @@ pub enum Head {
         /// The classes' names, in the order of their numbers; empty where none are told.
         labels: Vec<String>,
     },
+}
+
+impl Head {
+    /// Outputs of a linear map; `None` where there is none.
+    #[must_use]
+    pub fn outputs(&self) -> Option<usize> {
+        match self {
+            Self::Linear { outputs, .. } => Some(*outputs),
+            Self::None | Self::LeftOut(_) => None,
+        }
+    }
 }
 
 /// What is to be written, and what it belongs to.
@@ -161,6 +174,18 @@ impl Adapter {
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The adapter without its task head: [`Self::restore`] then leaves a model's alone.
+    #[must_use]
+    pub fn without_head(mut self) -> Self {
+        let is_of_head = match self.library {
+            Library::AdapterHub => adapterhub::is_of_head,
+            Library::Peft => hf_peft::is_of_head,
+        };
+        self.tensors.retain(|name, _| !is_of_head(name));
+        self.head = Head::None;
+        self
     }
 
     /// Puts the adapter's values into a model in which its method is installed.

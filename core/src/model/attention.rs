@@ -50,7 +50,7 @@ pub struct Memory {
     keys: Tensor,       // [k tokens, h·e]
     values: Tensor,     // [k tokens, h·e]
     segments: Segments, // the sequences, prefix rows included
-    prefix: usize,      // rows that a module put before every sequence
+    prefix: usize,      // rows before every sequence that a bias by position leaves out
 }
 
 /// Keys and values of a padded batch: what text generation appends to, and what the
@@ -60,7 +60,7 @@ pub struct PaddedMemory {
     keys: Tensor,         // [b, h, k, e]
     values: Tensor,       // [b, h, k, e]
     mask: Option<Tensor>, // [b, 1, 1, k]
-    prefix: usize,        // rows that a module put before every sequence
+    prefix: usize,        // rows before every sequence that a bias by position leaves out
 }
 
 impl Memory {
@@ -98,6 +98,19 @@ impl MultiHead {
         free(&self.slots.values, &self.path, "a module on its values")
     }
 
+    /// How many positions rows that a module puts before keys take, ahead of the tokens'.
+    #[must_use]
+    pub fn positions_before(&self) -> usize {
+        self.slots.rows.get().map_or(0, KeyValueModule::positions)
+    }
+
+    /// Whether queries stand after those positions too.
+    #[must_use]
+    pub fn moves_queries(&self) -> bool {
+        let module = self.slots.rows.get();
+        module.is_none_or(KeyValueModule::moves_queries)
+    }
+
     /// Projects rows `[tokens, d_model]` to keys and values.
     ///
     /// # Errors
@@ -133,13 +146,13 @@ impl MultiHead {
             keys: before(&keys, &memory.keys)?,
             values: before(&values, &memory.values)?,
             segments,
-            prefix,
+            prefix: prefix.saturating_sub(module.positions()),
         })
     }
 
     /// Attends from rows `x: [tokens, d_model]` to `memory`; `[tokens, d_model]` comes back.
     ///
-    /// `bias: [1, h or 1, q, k]` is added to the scores, prefix rows apart.
+    /// `bias: [1, h or 1, q, k]` is added to the scores, prefix rows without positions apart.
     ///
     /// # Errors
     /// Fails where the tensor library does.
@@ -294,18 +307,24 @@ fn widen_bias(bias: &Tensor, prefix: usize) -> Result<Tensor> {
     Ok(Tensor::cat(&[&zeros, bias], 3)?)
 }
 
-/// `[1, 1, length, length]`: −∞ where a query would look at a later key, else 0.
+/// `[1, 1, q, k]` of queries at the positions given: −∞ where one would look at a later key,
+/// else 0.
 ///
 /// # Errors
 /// Fails where the tensor library does.
-pub fn causal_mask(length: usize, dtype: DType, device: &candle_core::Device) -> Result<Tensor> {
+pub fn causal_mask(
+    queries: &std::ops::Range<usize>,
+    dtype: DType,
+    device: &candle_core::Device,
+) -> Result<Tensor> {
+    let (count, keys) = (queries.len(), queries.end);
     let entry = |at: usize| {
-        if at % length > at / length {
+        if at % keys > queries.start + at / keys {
             f32::NEG_INFINITY
         } else {
             0.0
         }
     };
-    let mask: Vec<f32> = (0..length * length).map(entry).collect();
-    Ok(Tensor::from_vec(mask, (1, 1, length, length), device)?.to_dtype(dtype)?)
+    let mask: Vec<f32> = (0..count * keys).map(entry).collect();
+    Ok(Tensor::from_vec(mask, (1, 1, count, keys), device)?.to_dtype(dtype)?)
 }

@@ -176,6 +176,18 @@ pub trait KeyValueModule: Send + Sync {
     /// # Errors
     /// Fails where the tensor library does.
     fn rows(&self) -> Result<(Tensor, Tensor)>;
+
+    /// How many positions the rows take, before those of the tokens: as many as they are, or
+    /// 0. A stack asks the module of its first attention.
+    fn positions(&self) -> usize {
+        0
+    }
+
+    /// Whether queries stand after these positions as their keys do. Where not, every key is
+    /// further from every query by so many positions.
+    fn moves_queries(&self) -> bool {
+        true
+    }
 }
 
 /// Acts on activations inside a sub-layer.
@@ -206,6 +218,12 @@ pub trait EmbeddingModule: Send + Sync {
     /// # Errors
     /// Fails where the tensor library does.
     fn rows(&self) -> Result<Tensor>;
+
+    /// How many positions the rows take in BERT, before those of the tokens: as many as they
+    /// are, and they enter as words do, in segment 0; or 0, and they stand after the norm.
+    fn positions(&self) -> usize {
+        0
+    }
 }
 
 /// Acts on the output of a layer norm.

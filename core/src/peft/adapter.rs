@@ -293,7 +293,8 @@ fn has_adapter(config: &BottleneckConfig, site: &Site<'_>) -> bool {
 
 fn reads(config: &BottleneckConfig) -> Reads {
     match (config.placement, config.positions) {
-        (Placement::Paper, _) => Reads::Output,
+        // The third is that of rows; no configuration gives it to an adapter.
+        (Placement::Paper | Placement::Peft, _) => Reads::Output,
         (Placement::Adapterhub, Positions::Both) => Reads::Dropped,
         (Placement::Adapterhub, _) => Reads::Sum,
     }

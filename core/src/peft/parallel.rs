@@ -29,7 +29,7 @@ struct Parallel {
 impl SubLayerModule for Parallel {
     fn forward(&self, at: &SubLayer<'_>) -> Result<Tensor> {
         let read = match self.placement {
-            Placement::Paper => at.input,
+            Placement::Paper | Placement::Peft => at.input,
             Placement::Adapterhub => at.residual,
         };
         let beside = (self.bottleneck.branch(read)? * self.scale)?;

@@ -10,8 +10,9 @@
 //!
 //! T5's encoder, its relative positions and the decoder's attention to it see the rows as
 //! tokens; the decoder gets none. BERT's rows come after the norm on its embeddings, as in
-//! `AdapterHub`, so they have no position, and take part in pooling: the mean is over rows
-//! and tokens, `cls` is the first row.
+//! `AdapterHub`, so they have no position; with `placement = "peft"` they come as words do, at
+//! the first positions, and tokens after them. In both they take part in pooling: the mean is
+//! over rows and tokens, `cls` is the first row.
 //!
 //! The released code of Prompt Tuning-T fills the embedding with standard normal numbers
 //! before it copies rows from it, and loads the pretrained one only then; by reading it, its
@@ -22,16 +23,23 @@ use candle_core::Tensor;
 use super::group;
 use super::init::Distribution;
 use super::trainables::Builder;
-use crate::config::{PromptConfig, PromptInit};
+use crate::config::{Placement, PromptConfig, PromptInit};
 use crate::model::Model;
 use crate::model::site::{Backbone, EmbeddingModule, SiteSlot, Stack};
 use crate::{Error, Result};
 
-struct Prompt(Tensor); // [rows, d_model]
+struct Prompt {
+    rows: Tensor, // [rows, d_model]
+    positions: usize,
+}
 
 impl EmbeddingModule for Prompt {
     fn rows(&self) -> Result<Tensor> {
-        Ok(self.0.clone())
+        Ok(self.rows.clone())
+    }
+
+    fn positions(&self) -> usize {
+        self.positions
     }
 }
 
@@ -41,6 +49,10 @@ impl EmbeddingModule for Prompt {
 /// Fails if a site is taken by another module, and if more rows are to be taken from the
 /// token embedding than it has.
 pub fn install(config: &PromptConfig, model: &mut Model, builder: &mut Builder) -> Result<()> {
+    let positions = match config.placement {
+        Placement::Peft => config.length,
+        Placement::Paper | Placement::Adapterhub => 0,
+    };
     let shape = [config.length, model.shape.d_model];
     let copied = match config.init {
         PromptInit::Vocab => Some(first_rows(config.length, model)?),
@@ -61,7 +73,7 @@ pub fn install(config: &PromptConfig, model: &mut Model, builder: &mut Builder) 
             }
             (None, _) => builder.add(name, group::PROMPT, &shape, Distribution::Uniform(0.5))?,
         };
-        slot.install(Box::new(Prompt(rows)), site)
+        slot.install(Box::new(Prompt { rows, positions }), site)
     })
 }
 

@@ -244,6 +244,15 @@ fn keys_and_values_take_rows_before_every_sequence() {
 }
 
 #[test]
+fn rows_before_keys_and_inputs_can_take_positions() {
+    for name in SMOOTH {
+        works(name, methods::placed_prefixes);
+        works(name, methods::placed_prompts);
+    }
+    generates(methods::placed_prefixes);
+}
+
+#[test]
 fn keys_values_and_intermediates_can_be_rescaled() {
     for name in SMOOTH {
         is_neutral_at_first(name, methods::scales);

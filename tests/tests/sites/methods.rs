@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use candle_core::{D, Tensor};
 use compacter_core::Result;
+use compacter_core::config::{Placement, PrefixConfig, PromptConfig, PromptInit};
 use compacter_core::model::site::{
     Backbone, EmbeddingModule, HiddenModule, KeyValueModule, LinearModule, NormModule, Projection,
     SiteSlot, SubLayer, SubLayerModule,
 };
 use compacter_core::model::weight::Reparametrisation;
 use compacter_core::model::{Linear, Model, Pass, Weight};
-use compacter_core::peft::Builder;
 use compacter_core::peft::init::Distribution::{Normal, Zero};
+use compacter_core::peft::{Builder, prefix, prompt};
 
 const GROUP: &str = "throw-away";
 
@@ -142,6 +143,26 @@ pub(crate) fn prefixes(model: &mut Model, builder: &mut Builder) -> Result<()> {
         };
         slot.install(Box::new(module), site)
     })
+}
+
+/// Prefix rows with positions, as the library's own method has them.
+pub(crate) fn placed_prefixes(model: &mut Model, builder: &mut Builder) -> Result<()> {
+    let config = PrefixConfig {
+        length: 3,
+        bottleneck: 0,
+        placement: Placement::Peft,
+    };
+    prefix::install(&config, model, builder)
+}
+
+/// Prompt rows with positions, as the library's own method has them.
+pub(crate) fn placed_prompts(model: &mut Model, builder: &mut Builder) -> Result<()> {
+    let config = PromptConfig {
+        length: 3,
+        init: PromptInit::Uniform,
+        placement: Placement::Peft,
+    };
+    prompt::install(&config, model, builder)
 }
 
 /// (IA)³ (Liu et al., arXiv:2205.05638, section 3.3): activations are rescaled.

@@ -47,6 +47,9 @@ pub(crate) struct Import {
     pub(crate) adapter: PathBuf,
     /// A configuration with model and task; its method becomes the adapter's
     pub(crate) config: PathBuf,
+    /// Leave the adapter's task head alone: the run has a new one, which is not trained
+    #[arg(long)]
+    pub(crate) without_head: bool,
     /// Name of the run, in place of the file's
     #[arg(long)]
     pub(crate) name: Option<String>,

@@ -12,7 +12,10 @@ use crate::{print, signals, threads};
 pub(crate) fn run(args: &Import) -> Result<()> {
     let cancel = CancelToken::default();
     signals::install(&cancel)?;
-    let adapter = interop::read(&args.adapter)?;
+    let mut adapter = interop::read(&args.adapter)?;
+    if args.without_head {
+        adapter = adapter.without_head();
+    }
     let mut config = RunConfig::load(&args.config, &args.overrides)?;
     if let Some(name) = &args.name {
         config.name.clone_from(name);

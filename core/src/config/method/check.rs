@@ -1,6 +1,8 @@
 //! Which settings a method has, and which values they may take.
 
-use super::{Convention, FastInit, FastWeights, MethodConfig, MethodKind, PromptInit, SlowInit};
+use super::{
+    Convention, FastInit, FastWeights, MethodConfig, MethodKind, Placement, PromptInit, SlowInit,
+};
 use crate::config::complaint::{Complaint, Outcome, at_least, ensure, positive};
 
 const ADAPTER: &[&str] = &[
@@ -76,9 +78,18 @@ impl MethodKind {
             Self::Lora => LORA,
             Self::Dora => DORA,
             Self::Ia3 => &["placement"],
-            Self::Prefix => &["length", "bottleneck"],
-            Self::Prompt | Self::PromptVocab => &["length", "prompt_init"],
+            Self::Prefix => &["length", "bottleneck", "placement"],
+            Self::Prompt | Self::PromptVocab => &["length", "prompt_init", "placement"],
             Self::Said => &["dimension", "gradient"],
+        }
+    }
+
+    /// The places where the method can act, of those that it has a setting for.
+    fn placements(self) -> &'static [Placement] {
+        match self {
+            Self::Prompt | Self::PromptVocab => &[Placement::Adapterhub, Placement::Peft],
+            Self::Prefix => &[Placement::Paper, Placement::Adapterhub, Placement::Peft],
+            _ => &[Placement::Paper, Placement::Adapterhub],
         }
     }
 }
@@ -106,6 +117,7 @@ impl MethodConfig {
             ensure((0.0..1.0).contains(&dropout), "method.dropout", message)?;
         }
         self.check_idle()?;
+        self.check_placement()?;
         let other = match self.kind {
             MethodKind::Prompt => Some((PromptInit::Vocab, MethodKind::PromptVocab)),
             MethodKind::PromptVocab => Some((PromptInit::Uniform, MethodKind::Prompt)),
@@ -156,6 +168,18 @@ impl MethodConfig {
             "method.init_range",
             "has no effect: neither slow_init nor fast_init is `normal`; remove it",
         )
+    }
+
+    fn check_placement(&self) -> Outcome {
+        let has = self.kind.placements();
+        match self.placement {
+            Some(placement) if !has.contains(&placement) => {
+                let names: Vec<&str> = has.iter().map(|placement| placement.as_str()).collect();
+                let path = "method.placement";
+                Err(Complaint::not_one_of(path, placement.as_str(), &names))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn check_leave_out(&self) -> Outcome {

@@ -16,6 +16,7 @@
 //! | alpha of `LoRA` and `DoRA` | 16 | 8 |
 //! | `DoRA`'s norms in the gradient | constants | functions of the update |
 //! | prompts | 100 rows | 10 rows |
+//! | T5's prefixes | have no position | count for keys and not for queries |
 //!
 //! Slow weights start from a normal distribution of standard deviation 1e-4 when shared
 //! and 0.01 when not, in both.
@@ -87,6 +88,7 @@ impl MethodConfig {
             MethodKind::Prefix => Method::Prefix(PrefixConfig {
                 length: self.length.unwrap_or(30),
                 bottleneck: self.bottleneck.unwrap_or(512),
+                placement: self.placement(),
             }),
             MethodKind::Said => Method::Said(SaidConfig {
                 dimension: self.dimension.unwrap_or(20_000),
@@ -190,6 +192,7 @@ impl MethodConfig {
         PromptConfig {
             length: self.length.unwrap_or(self.by(100, 10)),
             init: self.prompt_init.unwrap_or(init),
+            placement: self.placement.unwrap_or(Placement::Adapterhub),
         }
     }
 }

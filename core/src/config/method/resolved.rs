@@ -132,15 +132,19 @@ pub struct PromptConfig {
     pub length: usize,
     /// What they start from.
     pub init: PromptInit,
+    /// Whether they stand before BERT's positions or after its norm.
+    pub placement: Placement,
 }
 
-/// Rows before the keys and values of every attention.
+/// Rows before the keys and values of attentions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PrefixConfig {
     /// Number of rows.
     pub length: usize,
     /// Width of the network that makes them; 0 where they are trained themselves.
     pub bottleneck: usize,
+    /// Whether they have positions, and in which attentions of T5 they stand.
+    pub placement: Placement,
 }
 
 /// A random subspace of all weights.

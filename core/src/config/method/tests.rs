@@ -1,6 +1,8 @@
 //! The presets, against the paper's and the libraries' settings.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod places;
+
 use super::*;
 
 fn resolved(kind: MethodKind, convention: Convention) -> Method {
@@ -218,7 +220,13 @@ fn the_other_methods_of_the_comparison_have_the_reference_implementations_settin
         },
     };
     assert_eq!(paper(MethodKind::Phm), phm);
-    let prompt = |length, init| Method::Prompt(PromptConfig { length, init });
+    let prompt = |length, init| {
+        Method::Prompt(PromptConfig {
+            length,
+            init,
+            placement: Placement::Adapterhub,
+        })
+    };
     assert_eq!(paper(MethodKind::Prompt), prompt(100, PromptInit::Uniform));
     let vocab = prompt(100, PromptInit::Vocab);
     assert_eq!(paper(MethodKind::PromptVocab), vocab);
@@ -259,11 +267,13 @@ fn adapterhubs_presets_of_the_other_methods_are_its_own() {
     let prefix = PrefixConfig {
         length: 30,
         bottleneck: 512,
+        placement: Placement::Paper,
     };
     assert_eq!(hub(MethodKind::Prefix), Method::Prefix(prefix));
     let prompt = PromptConfig {
         length: 10,
         init: PromptInit::Uniform,
+        placement: Placement::Adapterhub,
     };
     assert_eq!(hub(MethodKind::Prompt), Method::Prompt(prompt));
     let placement = Placement::Adapterhub;
@@ -327,6 +337,11 @@ fn a_kind_takes_its_own_settings_and_refuses_all_others_by_name() {
                 "fast = 'factored'\n"
             } else {
                 ""
+            };
+            // Prompts have other places.
+            let value = match (kind, key) {
+                (MethodKind::Prompt | MethodKind::PromptVocab, "placement") => "'peft'",
+                _ => value,
             };
             let text = format!("kind = '{kind}'\n{whole}{key} = {value}\n");
             let config: MethodConfig = toml::from_str(&text).unwrap();

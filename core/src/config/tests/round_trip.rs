@@ -143,18 +143,26 @@ fn other_methods() -> impl Strategy<Value = MethodConfig> {
             scale: Some(scale),
             ..of(MethodKind::Parallel)
         }),
-        (count(), init).prop_map(move |(length, init)| MethodConfig {
+        (count(), init, any::<bool>()).prop_map(move |(length, init, peft)| MethodConfig {
             length: Some(length),
             prompt_init: Some(init),
+            placement: Some(if peft {
+                Placement::Peft
+            } else {
+                Placement::Adapterhub
+            }),
             ..of(match init {
                 PromptInit::Vocab => MethodKind::PromptVocab,
                 PromptInit::Uniform | PromptInit::Normal => MethodKind::Prompt,
             })
         }),
-        (count(), 0_usize..100).prop_map(move |(length, bottleneck)| MethodConfig {
-            length: Some(length),
-            bottleneck: Some(bottleneck),
-            ..of(MethodKind::Prefix)
+        (count(), 0_usize..100, any::<bool>()).prop_map(move |(length, bottleneck, peft)| {
+            MethodConfig {
+                length: Some(length),
+                bottleneck: Some(bottleneck),
+                placement: peft.then_some(Placement::Peft),
+                ..of(MethodKind::Prefix)
+            }
         }),
         (count(), gradient).prop_map(move |(dimension, gradient)| MethodConfig {
             dimension: Some(dimension),

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Methods that the hand-written step does not know, with what it says of them.
-const REFUSED: [(&str, &str); 8] = [
+const REFUSED: [(&str, &str); 10] = [
     ("kind = 'parallel'", "holds a module"),
     ("kind = 'dora'", "holds a module"),
     ("kind = 'ia3'", "holds a module on its"),
@@ -12,7 +12,15 @@ const REFUSED: [(&str, &str); 8] = [
         "kind = 'prefix'\nlength = 2\nbottleneck = 4",
         "holds prefix rows",
     ),
+    (
+        "kind = 'prefix'\nlength = 2\nbottleneck = 0\nplacement = 'peft'",
+        "holds prefix rows",
+    ),
     ("kind = 'prompt'\nlength = 2", "holds a prompt"),
+    (
+        "kind = 'prompt'\nlength = 2\nplacement = 'peft'",
+        "holds a prompt",
+    ),
     ("kind = 'prompt-vocab'\nlength = 2", "holds a prompt"),
     (
         "kind = 'said'\ndimension = 200",

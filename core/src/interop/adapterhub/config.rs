@@ -504,7 +504,17 @@ pub(super) fn written(export: &Export<'_>) -> Result<Value> {
                 }),
             ))
         }
-        Method::Prefix(prefix) => Ok(prefix_config(prefix)),
+        Method::Prefix(prefix) => {
+            let hub = Placement::Adapterhub;
+            let same = family != Family::T5 && prefix.placement == Placement::Paper;
+            if prefix.placement != hub && !same {
+                return Err(placed_elsewhere("prefixes"));
+            }
+            Ok(prefix_config(prefix))
+        }
+        Method::Prompt(prompt) if prompt.placement != Placement::Adapterhub => {
+            Err(placed_elsewhere("prompts"))
+        }
         Method::Prompt(prompt) if family != Family::T5 => Ok(json!({
             "architecture": "prompt_tuning",
             "combine": "prefix",
@@ -525,6 +535,13 @@ pub(super) fn written(export: &Export<'_>) -> Result<Value> {
              prompts",
         )),
     }
+}
+
+fn placed_elsewhere(rows: &str) -> Error {
+    let what = format!(
+        "its {rows} stand at other positions; train with method.placement = \"adapterhub\""
+    );
+    no_word(NAME, what)
 }
 
 /// A bottleneck's configuration, with what a method adds.

@@ -123,6 +123,11 @@ impl Layer {
         })
     }
 
+    /// How many positions come before the first token's.
+    pub(super) fn positions_before(&self) -> usize {
+        self.attention.positions_before()
+    }
+
     pub(super) fn forward(
         &self,
         hidden: &Tensor,

@@ -99,9 +99,8 @@ impl Bert {
     /// Fails if a sequence is longer than the model has positions, and where the tensor
     /// library does.
     pub fn encode(&self, source: &Packed, pass: &Pass) -> Result<(Tensor, Segments)> {
-        let embedded = self.embed(source)?;
         let segments = Segments::new(&source.offsets, self.dtype, &self.device)?;
-        let (embedded, segments) = self.prepend(embedded, segments)?;
+        let (embedded, segments) = self.embed(source, segments)?;
         let mut hidden = pass.dropout(&embedded, DROPOUT)?;
         for layer in &self.layers {
             hidden = layer.forward(&hidden, &segments, pass)?;
@@ -118,6 +117,12 @@ impl Bert {
             Some(pooler) => Ok(pooler.forward(first, pass)?.tanh()?),
             None => Err(Error::method("the model was loaded without its pooler")),
         }
+    }
+
+    /// The pretrained pooler, where it was loaded.
+    #[must_use]
+    pub fn pooler(&self) -> Option<&Linear> {
+        self.pooler.as_ref()
     }
 
     /// The model laid open.
@@ -148,7 +153,7 @@ impl Bert {
     pub fn longest_input(&self) -> usize {
         self.config
             .max_position_embeddings
-            .saturating_sub(self.first_position())
+            .saturating_sub(self.first_position() + self.positions_before())
     }
 
     /// Rows of the three embedding tables that a batch asks for: words, positions and
@@ -157,7 +162,7 @@ impl Bert {
     /// # Errors
     /// Fails if a sequence is longer than the model has positions.
     pub fn embedded_rows(&self, source: &Packed) -> Result<[Vec<u32>; 3]> {
-        let first = self.first_position();
+        let first = self.first_position() + self.positions_before();
         let longest = source.lengths().max().unwrap_or(0);
         let room = self.longest_input();
         if longest > room {
@@ -175,15 +180,48 @@ impl Bert {
         Ok([source.ids.clone(), positions, types])
     }
 
-    fn embed(&self, source: &Packed) -> Result<Tensor> {
+    /// Embeds a batch, with the rows of a prompt before every sequence.
+    fn embed(&self, source: &Packed, segments: Segments) -> Result<(Tensor, Segments)> {
+        let sum = self.sum(source)?;
+        match self.prompt.get() {
+            None => Ok((self.norm.forward(&sum)?, segments)),
+            Some(prompt) if prompt.positions() > 0 => {
+                let rows = self.placed(&prompt.rows()?)?;
+                let (sum, segments) = self.prepend(&rows, &sum, &segments)?;
+                Ok((self.norm.forward(&sum)?, segments))
+            }
+            Some(prompt) => self.prepend(&prompt.rows()?, &self.norm.forward(&sum)?, &segments),
+        }
+    }
+
+    /// The three embeddings of every token added up, `[tokens, d_model]`.
+    fn sum(&self, source: &Packed) -> Result<Tensor> {
         let [words, positions, types] = self.embedded_rows(source)?;
-        let rows = |table: &Weight, ids: &[u32]| -> Result<Tensor> {
-            let ids = Tensor::new(ids, &self.device)?;
-            cast(&table.tensor()?.index_select(&ids, 0)?, self.dtype)
-        };
-        let words = rows(&self.words, &words)?;
-        let sum = ((words + rows(&self.positions, &positions)?)? + rows(&self.types, &types)?)?;
-        self.norm.forward(&sum)
+        let words = self.rows(&self.words, &words)?;
+        let positions = self.rows(&self.positions, &positions)?;
+        Ok(((words + positions)? + self.rows(&self.types, &types)?)?)
+    }
+
+    /// Rows of a prompt at the first positions, in segment 0: `[rows, d_model]`.
+    fn placed(&self, rows: &Tensor) -> Result<Tensor> {
+        let (count, first) = (rows.dim(0)?, self.first_position());
+        let positions: Vec<u32> = (first..first + count).map(index).collect();
+        let positions = self.rows(&self.positions, &positions)?;
+        let types = self.rows(&self.types, &vec![0; count])?;
+        Ok(((cast(rows, self.dtype)? + positions)? + types)?)
+    }
+
+    /// The rows `ids` of a table, `[ids, d_model]`.
+    fn rows(&self, table: &Weight, ids: &[u32]) -> Result<Tensor> {
+        let ids = Tensor::new(ids, &self.device)?;
+        cast(&table.tensor()?.index_select(&ids, 0)?, self.dtype)
+    }
+
+    /// How many positions come before the first token's: those of a prompt's or a prefix's rows.
+    fn positions_before(&self) -> usize {
+        let prefix = self.layers.first().map_or(0, Layer::positions_before);
+        let prompt = self.prompt.get().map_or(0, EmbeddingModule::positions);
+        prefix + prompt
     }
 
     fn first_position(&self) -> usize {
@@ -193,14 +231,17 @@ impl Bert {
         }
     }
 
-    fn prepend(&self, embedded: Tensor, segments: Segments) -> Result<(Tensor, Segments)> {
-        let Some(module) = self.prompt.get() else {
-            return Ok((embedded, segments));
-        };
-        let rows = cast(&module.rows()?, embedded.dtype())?;
+    /// Puts rows before every sequence of others.
+    fn prepend(
+        &self,
+        rows: &Tensor,
+        others: &Tensor,
+        segments: &Segments,
+    ) -> Result<(Tensor, Segments)> {
+        let rows = cast(rows, others.dtype())?;
         let (segments, order) = segments.prepend(rows.dim(0)?, self.dtype, &self.device)?;
         Ok((
-            Tensor::cat(&[&rows, &embedded], 0)?.index_select(&order, 0)?,
+            Tensor::cat(&[&rows, others], 0)?.index_select(&order, 0)?,
             segments,
         ))
     }

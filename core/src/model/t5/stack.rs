@@ -1,9 +1,11 @@
 //! A stack of T5 blocks between embedding and final norm.
 
-use candle_core::Tensor;
+use std::ops::Range;
+
+use candle_core::{DType, Device, Tensor};
 
 use super::super::Encoded;
-use super::super::attention::{Memory, PaddedMemory, Rows, causal_mask};
+use super::super::attention::{Memory, MultiHead, PaddedMemory, Rows, causal_mask};
 use super::super::loader::Loader;
 use super::super::outline::{StackOutline, free};
 use super::super::site::{
@@ -75,9 +77,8 @@ impl Stack {
     ) -> Result<(Tensor, Segments)> {
         let (embedded, segments) = self.prepend(embedded, segments)?;
         let longest = segments.longest();
-        let bias = self
-            .relative
-            .bias(0..longest, longest, embedded.dtype(), embedded.device())?;
+        let (dtype, device) = (embedded.dtype(), embedded.device());
+        let bias = self.bias(0..longest, dtype, device)?;
         let mut hidden = pass.dropout(&embedded, self.name)?;
         for block in &self.blocks {
             let rows = Rows::new(&hidden, &segments);
@@ -105,8 +106,11 @@ impl Stack {
             embedded.dtype(),
             embedded.device().clone(),
         );
-        let bias = self.relative.bias(0..longest, longest, dtype, &device)?;
-        let bias = bias.broadcast_add(&causal_mask(longest, dtype, &device)?)?;
+        let before = self.positions_before();
+        let mask = causal_mask(&(before..before + longest), dtype, &device)?;
+        let bias = self
+            .bias(0..longest, dtype, &device)?
+            .broadcast_add(&mask)?;
         let mut hidden = pass.dropout(embedded, self.name)?;
         for block in &self.blocks {
             let rows = Rows::new(&hidden, segments);
@@ -155,9 +159,7 @@ impl Stack {
         );
         let offsets: Vec<usize> = (0..=batch).collect();
         let segments = &Segments::new(&offsets, dtype, &device)?;
-        let bias = self
-            .relative
-            .bias(position..position + 1, position + 1, dtype, &device)?;
+        let bias = self.bias(position..position + 1, dtype, &device)?;
         let mut hidden = embedded;
         for (block, cache) in self.blocks.iter().zip(caches) {
             let rows = Rows::new(&hidden, segments);
@@ -180,6 +182,27 @@ impl Stack {
             hidden = block.feed_forward.forward(&hidden, pass)?;
         }
         self.finish(&hidden, pass)
+    }
+
+    /// The bias of queries at tokens `tokens` to the keys up to the last of them and to the
+    /// rows before the first: `[1, h, q, k]`.
+    fn bias(&self, tokens: Range<usize>, dtype: DType, device: &Device) -> Result<Tensor> {
+        let before = self.positions_before();
+        let keys = before + tokens.end;
+        let moves = self.first().is_none_or(MultiHead::moves_queries);
+        let moved = if moves { before } else { 0 };
+        let queries = moved + tokens.start..moved + tokens.end;
+        self.relative.bias(queries, keys, dtype, device)
+    }
+
+    /// The stack's first attention, which all others are like.
+    fn first(&self) -> Option<&MultiHead> {
+        self.blocks.first().map(|block| &block.attention.attention)
+    }
+
+    /// How many positions come before the first token's.
+    fn positions_before(&self) -> usize {
+        self.first().map_or(0, MultiHead::positions_before)
     }
 
     pub(super) fn outline(&self) -> Result<StackOutline<'_>> {

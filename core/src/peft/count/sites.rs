@@ -1,10 +1,12 @@
 //! What stands at linear maps, attentions, inputs, or every weight.
 
+use std::collections::BTreeSet;
+
 use super::formula::{Formula, n};
-use crate::config::{LoraConfig, PrefixConfig, PromptConfig, PromptInit, SaidConfig};
+use crate::config::{LoraConfig, Placement, PrefixConfig, PromptConfig, PromptInit, SaidConfig};
 use crate::event::Group;
 use crate::model::{Family, ModelShape};
-use crate::peft::{group, said};
+use crate::peft::{group, prefix, said};
 use crate::{Error, Result};
 
 /// Attentions of the model: a decoder's block attends twice, to itself and to the encoder.
@@ -91,14 +93,39 @@ pub(super) fn prompt(prompt: &PromptConfig, shape: &ModelShape) -> Result<Group>
 pub(super) fn prefixes(prefix: &PrefixConfig, shape: &ModelShape) -> Result<Group> {
     check_length(prefix.length)?;
     let (rows, between) = (|| n(prefix.length), || n(prefix.bottleneck));
-    let pairs = || n(attentions(shape)) * n(2);
+    let owners = match prefix.placement {
+        Placement::Peft => layers_with_rows(shape)?,
+        Placement::Paper | Placement::Adapterhub => attentions(shape),
+    };
+    let pairs = || n(owners) * n(2);
     if prefix.bottleneck == 0 {
         return (pairs() * rows() * n(shape.inner())).group(group::PREFIX);
     }
     // The encoder's attentions, the decoder's to itself and to the encoder.
-    let kinds = if shape.has_decoder() { 3 } else { 1 };
+    let everywhere = prefix.placement != Placement::Peft;
+    let kinds = if everywhere && shape.has_decoder() {
+        3
+    } else {
+        1
+    };
     let pool = rows() * n(shape.d_model) + affine(n(shape.d_model), between());
     (n(kinds) * pool + pairs() * affine(between(), n(shape.inner()))).group(group::PREFIX)
+}
+
+/// Layers whose rows `peft` hands to an attention.
+fn layers_with_rows(shape: &ModelShape) -> Result<usize> {
+    if !shape.has_decoder() {
+        return Ok(shape.encoder_layers);
+    }
+    let (encoder, decoder) = (shape.encoder_layers, shape.decoder_layers);
+    if decoder > encoder {
+        return Err(Error::method(format!(
+            "placement \"peft\" has rows for {encoder} blocks of a decoder, as many as the encoder \
+             has, and this one has {decoder}: use placement \"paper\""
+        )));
+    }
+    let layers: BTreeSet<usize> = (0..decoder).map(|i| prefix::layer_of(i, shape)).collect();
+    Ok(layers.len())
 }
 
 fn affine(width: Formula, out: Formula) -> Formula {

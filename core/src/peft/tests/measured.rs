@@ -43,7 +43,7 @@ const LORAS: [&str; 4] = [
     "rank = 1\ntargets = ['o', 'k']\nconvention = 'adapterhub'",
 ];
 
-const OTHERS: [&str; 17] = [
+const OTHERS: [&str; 20] = [
     "kind = 'pfeiffer'",
     "kind = 'pfeiffer'\nconvention = 'adapterhub'",
     "kind = 'adapterdrop'\ndrop_first = 1",
@@ -60,6 +60,9 @@ const OTHERS: [&str; 17] = [
     "kind = 'prompt-vocab'\nlength = 4",
     "kind = 'prefix'\nlength = 3\nbottleneck = 6",
     "kind = 'prefix'\nlength = 2\nbottleneck = 0",
+    "kind = 'prompt'\nlength = 3\nplacement = 'peft'",
+    "kind = 'prefix'\nlength = 3\nbottleneck = 6\nplacement = 'peft'",
+    "kind = 'prefix'\nlength = 2\nbottleneck = 0\nplacement = 'peft'",
     "kind = 'said'\ndimension = 200",
 ];
 

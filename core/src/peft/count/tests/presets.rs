@@ -56,6 +56,17 @@ fn methods_of_other_papers_count_as_adapterhub_and_peft_do() {
         ("t5-base", "kind = 'ia3'", 129_024),
         ("t5-base", "kind = 'dora'", 940_032),
         ("t5-base", "kind = 'prefix'\nbottleneck = 0", 1_658_880),
+        // peft trains 30 · 2 · 12 · 768 and reads every other layer's; the encoder's are 12.
+        (
+            "t5-base",
+            "kind = 'prefix'\nbottleneck = 0\nplacement = 'peft'",
+            276_480,
+        ),
+        (
+            "bert-base-uncased",
+            "kind = 'prefix'\nbottleneck = 0\nplacement = 'peft'",
+            552_960,
+        ),
     ] {
         let method = preset(table);
         assert_eq!(trainable(&method, &model(name)), expected, "{name} {table}");
