@@ -157,7 +157,7 @@ pub(super) fn write(export: &Export<'_>, folder: &Path) -> Result<()> {
         ));
     }
     let head = head::written(export, &tensors)?;
-    let full = full_config(export, export.name, config);
+    let full = full_config(export, export.name, &config);
     atomic::write_dir(folder, |folder| {
         files::write_json(&folder.join(files::CONFIG), &full)?;
         files::write_tensors(&folder.join(SAFE), &theirs)?;
@@ -172,7 +172,7 @@ pub(super) fn write(export: &Export<'_>, folder: &Path) -> Result<()> {
 }
 
 /// What `adapters` writes around every configuration.
-fn full_config(export: &Export<'_>, name: &str, config: Value) -> Value {
+fn full_config(export: &Export<'_>, name: &str, config: &Value) -> Value {
     let shape = &export.model.shape;
     let (kind, class) = match shape.family {
         Family::T5 => ("t5", "T5AdapterModel"),

@@ -166,7 +166,7 @@ impl Fastfood {
                 let mut sum = vec![T::zero(); period];
                 for (at, &dy) in y.iter().enumerate() {
                     let sum = &mut sum[self.source(start + at) & (period - 1)];
-                    *sum = *sum + dy * self.scale(start + at, factor);
+                    *sum += dy * self.scale(start + at, factor);
                 }
                 sum
             })
@@ -174,7 +174,7 @@ impl Fastfood {
         let mut x = vec![T::zero(); period];
         for sum in sums {
             for (x, sum) in x.iter_mut().zip(sum) {
-                *x = *x + sum;
+                *x += sum;
             }
         }
         transform(&mut x);

@@ -9,9 +9,9 @@ use super::Which;
 /// Whose files are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// AdapterHub's `adapters`: adapter_config.json, adapter.safetensors, and a head
+    /// AdapterHub's `adapters`: `adapter_config.json`, `adapter.safetensors`, and a head
     Adapterhub,
-    /// Hugging Face PEFT: adapter_config.json, adapter_model.safetensors
+    /// Hugging Face PEFT: `adapter_config.json`, `adapter_model.safetensors`
     Peft,
     /// A whole model for `transformers`, the adapter merged into its weights
     Merged,
@@ -43,7 +43,7 @@ pub(crate) struct Export {
 
 #[derive(Debug, Args)]
 pub(crate) struct Import {
-    /// The adapter's folder, which holds adapter_config.json
+    /// The adapter's folder, which holds `adapter_config.json`
     pub(crate) adapter: PathBuf,
     /// A configuration with model and task; its method becomes the adapter's
     pub(crate) config: PathBuf,

@@ -267,7 +267,7 @@ fn adapterhubs_presets_of_the_other_methods_are_its_own() {
     let prefix = PrefixConfig {
         length: 30,
         bottleneck: 512,
-        placement: Placement::Paper,
+        placement: Placement::Adapterhub,
     };
     assert_eq!(hub(MethodKind::Prefix), Method::Prefix(prefix));
     let prompt = PromptConfig {

@@ -23,6 +23,10 @@ use super::NAME;
 /// The settings of every kind of adapter; each has its default of 1.3.
 #[derive(Deserialize)]
 #[serde(default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are the other library's switches"
+)]
 struct Settings {
     architecture: Option<String>,
     leave_out: Vec<usize>,
@@ -232,6 +236,10 @@ fn preset(name: &str) -> Option<Value> {
 const DIRECTIONS: &str = "use_dora with alpha other than r (it divides by the lengths of W + BA \
                           and adds alpha/r · BA) or on maps with a bias (it scales that too)";
 
+fn equal(a: f64, b: f64) -> bool {
+    a.total_cmp(&b).is_eq()
+}
+
 /// A setting that is to have a value, or else is refused.
 fn must(holds: bool, what: &str) -> Result<(), String> {
     if holds {
@@ -291,7 +299,10 @@ impl Settings {
             method.scale = Some(scale);
             return Ok(method);
         }
-        must(scale == 1.0, "scaling of adapters that are not parallel")?;
+        must(
+            equal(scale, 1.0),
+            "scaling of adapters that are not parallel",
+        )?;
         method.placement = Some(match (self.original_ln_before, positions) {
             (false, Positions::Both) => Placement::Adapterhub,
             // What it reads is the output alone; dropout, which is off once it is trained,
@@ -340,7 +351,7 @@ impl Settings {
         must(!self.output_lora, "output_lora")?;
         if self.composition_mode == "scale" {
             must(
-                self.r == 1 && self.alpha == 1.0,
+                self.r == 1 && equal(self.alpha, 1.0),
                 "(IA)³ with r or alpha other than 1",
             )?;
             must(
@@ -364,7 +375,7 @@ impl Settings {
         )?;
         must(!self.intermediate_lora, "intermediate_lora")?;
         must(
-            !self.use_dora || is_t5 && self.alpha == self.r as f64,
+            !self.use_dora || is_t5 && equal(self.alpha, self.r as f64),
             DIRECTIONS,
         )?;
         let kind = if self.use_dora {
@@ -449,7 +460,7 @@ impl Settings {
 pub(super) fn written(export: &Export<'_>) -> Result<Value> {
     let family = export.model.shape.family;
     match export.method {
-        Method::Adapter { bottleneck, .. } => bottleneck_config(export, bottleneck, json!({})),
+        Method::Adapter { bottleneck, .. } => bottleneck_config(export, bottleneck, &json!({})),
         Method::Parallel { bottleneck, scale } => {
             if bottleneck.placement == Placement::Paper && family == Family::T5 {
                 return Err(no_word(
@@ -462,7 +473,7 @@ pub(super) fn written(export: &Export<'_>) -> Result<Value> {
                 "is_parallel": true, "scaling": scale, "original_ln_before": false,
                 "init_weights": "mam_adapter",
             });
-            bottleneck_config(export, bottleneck, parallel)
+            bottleneck_config(export, bottleneck, &parallel)
         }
         Method::Compacter { bottleneck, phm } => {
             let hypercomplex = json!({
@@ -474,12 +485,12 @@ pub(super) fn written(export: &Export<'_>) -> Result<Value> {
                 "shared_phm_rule": phm.slow == SlowWeights::Shared,
                 "factorized_phm_W": phm.fast == FastWeights::Factored,
             });
-            bottleneck_config(export, bottleneck, hypercomplex)
+            bottleneck_config(export, bottleneck, &hypercomplex)
         }
         Method::Lora(lora) => low_rank_config(lora, false),
         Method::Dora(dora) => {
             let update = &dora.update;
-            if family != Family::T5 || update.alpha != update.rank as f64 {
+            if family != Family::T5 || !equal(update.alpha, update.rank as f64) {
                 return Err(no_word(
                     NAME,
                     "its DoRA is the paper's on maps without a bias and with alpha = rank only; \
@@ -498,7 +509,7 @@ pub(super) fn written(export: &Export<'_>) -> Result<Value> {
             }
             Ok(merged(
                 low_rank_defaults(),
-                json!({
+                &json!({
                     "r": 1, "alpha": 1, "attn_matrices": ["k", "v"], "intermediate_lora": true,
                     "composition_mode": "scale", "init_weights": "ia3",
                 }),
@@ -548,7 +559,7 @@ fn placed_elsewhere(rows: &str) -> Error {
 fn bottleneck_config(
     export: &Export<'_>,
     bottleneck: &BottleneckConfig,
-    more: Value,
+    more: &Value,
 ) -> Result<Value> {
     let shape = &export.model.shape;
     let adapted = adapted_blocks(bottleneck, shape)?;
@@ -624,7 +635,7 @@ fn low_rank_config(update: &LoraConfig, directions: bool) -> Result<Value> {
     }
     Ok(merged(
         low_rank_defaults(),
-        json!({
+        &json!({
             "r": update.rank,
             "alpha": update.alpha,
             "attn_matrices": update.targets,
@@ -661,7 +672,7 @@ fn non_linearity(kind: NonLinearity) -> &'static str {
 }
 
 /// A table with the entries of another put over its own.
-fn merged(mut table: Value, over: Value) -> Value {
+fn merged(mut table: Value, over: &Value) -> Value {
     let empty = Map::new();
     let over = over.as_object().unwrap_or(&empty);
     if let Some(table) = table.as_object_mut() {

@@ -141,7 +141,7 @@ pub(super) fn written(export: &Export<'_>, ours: &Tensors) -> Result<Option<Writ
         (format!("heads.{name}.1.bias"), bias.clone()),
     ];
     Ok(Some(Written {
-        config: full_config(export, name, head),
+        config: full_config(export, name, &head),
         tensors: tensors.into(),
     }))
 }

@@ -151,16 +151,19 @@ fn scaled_module(path: &str, scaled: &str) -> Option<String> {
         "keys" => format!("{path}.{}", if bert { "key" } else { "k" }),
         "values" => format!("{path}.{}", if bert { "value" } else { "v" }),
         // The map itself, or T5's gated feed-forward, where the second map will do.
-        "intermediate" if path.ends_with(".wi") || bert => path.to_owned(),
+        "intermediate" if path.rsplit('.').next() == Some("wi") || bert => path.to_owned(),
         "intermediate" => format!("{path}.DenseReluDense.wi_1"),
         _ => return None,
     })
 }
 
+/// A kind of attention: its name there, the pool of its prefixes here, and whether an
+/// attention is of it.
+type Kind = (&'static str, &'static str, fn(&str) -> bool);
+
 /// Prefixes: those of all layers of a kind of attention are one tensor there.
 fn prefixes(name: &str, flat: bool, family: Family, own: &[&Parameter]) -> Result<Vec<Entry>> {
-    // Their name of a kind of attention, our pool of it, and what tells its layers.
-    let kinds: &[(&str, &str, fn(&str) -> bool)] = match family {
+    let kinds: &[Kind] = match family {
         Family::T5 => &[
             ("encoder_prefix", "encoder.prefix", |name| {
                 name.starts_with("encoder.block.")

@@ -173,7 +173,10 @@ fn rank_and_alpha_default_as_in_peft() {
     let config = json!({"peft_type": "LORA"});
     let name = "base_model.model.bert.encoder.layer.0.attention.self.query.lora_A.weight";
     let read = Folder::new(&config, &[(name, &[8, 4])]).read().unwrap();
-    assert_eq!((read.method.rank, read.method.alpha), (Some(8), Some(8.0)));
+    let Method::Lora(update) = read.method.resolve().unwrap() else {
+        panic!("{:?}", read.method);
+    };
+    assert_eq!((update.rank, update.alpha.to_bits()), (8, 8f64.to_bits()));
 }
 
 #[test]

@@ -9,9 +9,11 @@ fn rows_and_adapters_have_places_of_their_own() {
         let config: MethodConfig = toml::from_str(&text).unwrap();
         config.resolve().map_err(|error| error.to_string())
     };
+    for place in ["paper", "adapterhub", "peft"] {
+        assert!(said("prefix", place).is_ok(), "{place}");
+    }
     for (kind, places, refused) in [
         ("prompt", ["adapterhub", "peft"], "paper"),
-        ("prefix", ["paper", "peft"], "adapterhub"),
         ("ia3", ["paper", "adapterhub"], "peft"),
         ("compacter", ["paper", "adapterhub"], "peft"),
     ] {
