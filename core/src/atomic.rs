@@ -165,9 +165,13 @@ fn put_in_place(temporary: &Path, path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn unfinished(path: &Path) -> Result<PathBuf> {
+/// A name for what is to become `path`, which no other thread of any process gives.
+pub(crate) fn unfinished(path: &Path) -> Result<PathBuf> {
     let process = std::process::id();
-    Ok(parent(path)?.join(format!("{UNFINISHED}{process}-{}", name(path)?)))
+    let thread = format!("{:?}", std::thread::current().id());
+    let thread: String = thread.chars().filter(char::is_ascii_digit).collect();
+    let name = format!("{UNFINISHED}{process}-{thread}-{}", name(path)?);
+    Ok(parent(path)?.join(name))
 }
 
 fn name(path: &Path) -> Result<&str> {
@@ -215,6 +219,25 @@ mod tests {
 
     fn put(folder: &Path, text: &str) -> Result<()> {
         fs::write(folder.join("a"), text).map_err(Error::io(folder, "write"))
+    }
+
+    #[test]
+    fn threads_that_write_the_same_file_are_not_in_each_others_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::thread::scope(|scope| {
+            for text in ["one", "two"] {
+                let path = &path;
+                scope.spawn(move || {
+                    for _ in 0..20 {
+                        write(path, text.as_bytes()).unwrap();
+                    }
+                });
+            }
+        });
+        let left = fs::read_to_string(&path).unwrap();
+        assert!(["one", "two"].contains(&left.as_str()), "{left}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 """Adapters in AdapterHub's own files: saved by `adapters`, and loaded by it.
 
-    adapterhub_files.py save FOLDER [BACKBONE …]   # NAME/BACKBONE/: the files, and `logits.safetensors`
-    adapterhub_files.py load FOLDER                # writes `loaded.safetensors` beside each adapter found
+    adapterhub_files.py save FOLDER   # NAME/BACKBONE/: the files, and `logits.safetensors`
+    adapterhub_files.py load FOLDER   # writes `loaded.safetensors` beside each adapter found
+    adapterhub_files.py fixtures      # saves those that are committed, in `tests/fixtures/adapterhub`
 
 The models are those of `tests/fixtures/parity`; each example of their batch goes in alone, so
 nothing is padded. Adapters get random values of a size at which each of their parts matters,
@@ -10,6 +11,7 @@ and logits are computed in f64.
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -119,10 +121,14 @@ def logits(model: PreTrainedModel, backbone: str) -> Tensor:
     return torch.cat(found)
 
 
-def save(folder: Path, backbones: list[str]) -> None:
-    for backbone in backbones:
+def is_committed(config: str, backbone: str) -> bool:
+    return backbone in ("t5_v1_0", "bert") or config == "compacter"
+
+
+def save(folder: Path, wanted: Callable[[str, str], bool] = applies) -> None:
+    for backbone in BACKBONES:
         for seed, (name, (preset, fields)) in enumerate(CONFIGS.items()):
-            if not applies(name, backbone):
+            if not (applies(name, backbone) and wanted(name, backbone)):
                 continue
             model = model_of(backbone)
             model.add_adapter(NAME, config=AdapterConfig.load(preset, **fields))
@@ -165,14 +171,16 @@ def load(folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["save", "load"])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("backbones", nargs="*", default=BACKBONES)
+    parser.add_argument("what", choices=["save", "load", "fixtures"])
+    parser.add_argument("folder", type=Path, nargs="?", default=MODELS.parent / "adapterhub")
     arguments = parser.parse_args()
-    if arguments.what == "save":
-        save(arguments.folder, arguments.backbones)
-    else:
-        load(arguments.folder)
+    match arguments.what:
+        case "save":
+            save(arguments.folder)
+        case "load":
+            load(arguments.folder)
+        case "fixtures":
+            save(arguments.folder, is_committed)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 //! AdapterHub's files: what `adapters` wrote is read and computes the same, and what is written
 //! here is loaded by `adapters` and computes the same.
 //!
-//! The first runs on committed files (`tests/fixtures/interop/adapterhub`). With the feature
+//! The first runs on committed files (`tests/fixtures/adapterhub`). With the feature
 //! `live` both run on every kind of adapter and backbone through the library itself;
 //! `COMPACTER_PYTHON` names the interpreter that `tests/python/setup.sh` made.
 #![expect(clippy::unwrap_used, reason = "tests")]
@@ -98,7 +98,7 @@ fn folders(root: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn what_adapterhub_saved_computes_the_same() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/interop/adapterhub");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/adapterhub");
     let found = folders(&root);
     assert!(found.len() > 10, "{found:?}");
     for folder in found {

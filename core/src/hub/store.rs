@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use crate::{Error, Result};
+use crate::{Error, Result, atomic};
 
 /// Bytes that are hashed between two looks at whether to stop.
 const CHUNK: usize = 1 << 20;
@@ -132,7 +132,7 @@ impl Store<'_> {
             return Ok(());
         }
         // Another program may be reading: the file is there at every moment.
-        let draft = link.with_file_name(format!(".tmp-{}-{name}", std::process::id()));
+        let draft = atomic::unfinished(&link)?;
         point(&draft, &target, &self.blob(name))
             .and_then(|()| fs::rename(&draft, &link))
             .map_err(Error::io(&link, "create"))
