@@ -61,6 +61,7 @@ def applies(config: str, backbone: str) -> bool:
 def model_of(backbone: str) -> PreTrainedModel:
     """The tiny model, in the class of AdapterHub's that has heads of its own."""
     config = AutoConfig.from_pretrained(MODELS / backbone, attn_implementation="eager")
+    config._name_or_path = f"tiny/{backbone}"  # which saved configurations tell
     model = _CLASSES[config.model_type](config)
     found = model.base_model.load_state_dict(weights(backbone), strict=False)
     strangers = set(found.unexpected_keys) - {"lm_head.weight"}

@@ -251,17 +251,27 @@ pub fn assert_close(what: &str, found: &Tensor, expected: &Tensor, tolerance: f6
 pub fn assert_within(what: &str, found: &Tensor, expected: &Tensor, tolerance: Tolerance) {
     assert_eq!(found.dims(), expected.dims(), "{what}: shape");
     let largest = largest(expected);
-    let off = numbers(found)
-        .iter()
-        .zip(numbers(expected))
-        .map(|(a, b)| (a - b).abs())
-        // A NaN must fail, so `f64::max`, which passes over it, will not do.
-        .fold(0f64, |m, off| if off <= m { m } else { off });
+    let off = largest_difference(found, expected);
     let allowed = tolerance.absolute.max(tolerance.relative * largest);
     assert!(
         off <= allowed,
         "{what}: off by {off:e}, largest entry {largest:e}"
     );
+}
+
+/// The largest difference of two entries; NaN where there is one anywhere.
+#[must_use]
+pub fn largest_difference(a: &Tensor, b: &Tensor) -> f64 {
+    let pairs = numbers(a).into_iter().zip(numbers(b));
+    let off = pairs.map(|(a, b)| (a - b).abs());
+    // `f64::max` passes over a NaN.
+    off.fold(0f64, |most, off| {
+        if most.is_nan() || off <= most {
+            most
+        } else {
+            off
+        }
+    })
 }
 
 /// The largest absolute entry.
@@ -278,4 +288,24 @@ pub fn numbers(tensor: &Tensor) -> Vec<f64> {
         .and_then(|t| t.flatten_all())
         .and_then(|t| t.to_vec1())
         .expect("a tensor of numbers")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nan_is_noticed_wherever_it_stands() {
+        let tensor = |entries: &[f64]| Tensor::new(entries, &Device::Cpu).expect("a vector");
+        let plain = tensor(&[1.0, 2.0, 3.0]);
+        assert!((largest_difference(&tensor(&[1.5, 2.0, 3.0]), &plain) - 0.5).abs() < 1e-12);
+        for at in 0..3 {
+            let mut entries = [1.0, 2.0, 3.0];
+            entries[at] = f64::NAN;
+            assert!(
+                largest_difference(&tensor(&entries), &plain).is_nan(),
+                "{at}"
+            );
+        }
+    }
 }

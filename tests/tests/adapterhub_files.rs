@@ -343,6 +343,19 @@ fn what_no_method_here_computes_is_refused_by_name() {
             json!(false),
             "original_ln_after",
         ),
+        (
+            compacter,
+            "invertible_adapter",
+            json!({"block_type": "nice"}),
+            "invertible_adapter",
+        ),
+        (compacter, "shortcuts", json!(2), "config.shortcuts is 2"),
+        (
+            compacter,
+            "non_linearity",
+            json!(null),
+            "invalid type: null",
+        ),
         ("kind = 'lora'", "vera_d", json!(0.1), "VeRA"),
         ("kind = 'lora'", "use_dora", json!(true), "use_dora"),
         ("kind = 'lora'", "output_lora", json!(true), "output_lora"),
@@ -370,6 +383,35 @@ fn what_no_method_here_computes_is_refused_by_name() {
             "{field}: {message}"
         );
     }
+}
+
+#[test]
+fn old_files_and_those_of_other_models_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let pfeiffer = "kind = 'pfeiffer'\nconvention = 'adapterhub'\nreduction_factor = 4";
+    let folder = directory.path().join("t5");
+    write(&folder, "t5_v1_0", pfeiffer, false);
+    let path = folder.join("adapter_config.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let of_version = |version: &str| {
+        fs::write(&path, text.replace("adapters.1.3.0", version)).unwrap();
+        interop::read(&folder)
+    };
+    for version in ["3.2.1", "adapters.0.1.0", "adapters.1.3.0"] {
+        assert!(of_version(version).is_ok(), "{version}");
+    }
+    let message = of_version("3.1.0").unwrap_err().to_string();
+    assert!(message.contains("before 3.2"), "{message}");
+
+    let folder = directory.path().join("roberta");
+    let adapter = write(&folder, "roberta", "kind = 'lora'", false);
+    let (model, method, trainables) = installed("bert", &adapter.method, DType::F32);
+    let refused = adapter.restore(&method, &model, &trainables).unwrap_err();
+    let message = refused.to_string();
+    assert!(
+        message.contains("model_type is `roberta`, but the model is a `bert`"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -405,7 +447,7 @@ fn files_that_do_not_fit_are_refused_by_name() {
     };
     assert!(restore("t5_v1_0", compacter).contains(name));
     // Another model has no such tensors, and others.
-    assert!(restore("bert", compacter).contains("holds no tensor `encoder.layer.0"));
+    assert!(restore("bert", compacter).contains("model_type is `t5`"));
 
     fs::write(&path, b"short").unwrap();
     let message = interop::read(&folder).unwrap_err().to_string();
@@ -448,6 +490,12 @@ fn heads_are_taken_over_where_they_have_their_like_and_left_out_where_not() {
         labels: labels(["no", "maybe", "yes"]),
     };
     assert_eq!(adapter.head, expected);
+
+    let path = folder.join("head_config.json");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("\"maybe\": 1", "\"maybe\": 7")).unwrap();
+    let message = interop::read(&folder).unwrap_err().to_string();
+    assert!(message.contains("does not number 3 classes"), "{message}");
 
     let plain = ["classifier.weight", "classifier.bias"];
     change_head(
@@ -577,7 +625,9 @@ fn adapterhub_and_this_program_read_each_other() {
         }
     }
     python("load", &ours);
-    for folder in folders(&ours) {
+    let found = folders(&ours);
+    assert_eq!(found.len(), 19 * 4 - 2 - 2);
+    for folder in found {
         let tensors = |name: &str| {
             let path = folder.join(name);
             candle_core::safetensors::load(path, &Device::Cpu).unwrap()["logits"].clone()

@@ -172,6 +172,40 @@ fn an_import_that_does_not_fit_leaves_no_run() {
         refused.stderr
     );
     assert!(!folder.join("runs/again").exists());
+    fs::write(&file, text).unwrap();
+    let refused = |more: &[&str], fragment: &str| {
+        let arguments = [&["import", "hub", &config, "--name", "again"], more].concat();
+        let refused = compacter(folder, &arguments).expect_code(2);
+        assert!(refused.stderr.contains(fragment), "{}", refused.stderr);
+        assert!(!folder.join("runs/again").exists());
+    };
+    // The same classes in another order would be taken for each other.
+    let turned = ["--set", "task.labels=[\"positive\", \"negative\"]"];
+    refused(&turned, "has the classes negative, positive, in this order");
+    refused(
+        &["--set", "method.kind=lora"],
+        "the method is the adapter's own",
+    );
+    let headless = [&["import", "hub", &config, "--without-head"], &turned[..]].concat();
+    let told = printed(folder, &[&headless[..], &["--name", "new-head"]].concat());
+    assert!(
+        told.contains("a new task head, which is not trained"),
+        "{told}"
+    );
+    let idle = [
+        "export",
+        "runs/tiny",
+        "other",
+        "--to",
+        "peft",
+        "--layer-norms",
+    ];
+    let idle = compacter(folder, &idle).expect_code(2);
+    assert!(
+        idle.stderr.contains("--layer-norms says nothing"),
+        "{}",
+        idle.stderr
+    );
     let refused = compacter(folder, &["import", "nowhere", &config]).expect_code(2);
     assert!(
         refused.stderr.contains("no such folder"),

@@ -17,7 +17,7 @@ use compacter_core::data::Batch;
 use compacter_core::interop::{self, Export, Library};
 use compacter_core::model::{Answer, Model, Network, Pass, Placement};
 use compacter_core::peft::{self, Trainables};
-use compacter_tests::parity::{Case, Kind, largest, numbers};
+use compacter_tests::parity::{Case, Kind, largest, largest_difference, numbers};
 
 /// Largest differences from logits in f64 allowed, relative to the largest of them.
 const IN_F32: f64 = 1e-5;
@@ -131,12 +131,7 @@ impl Tuned {
 /// Largest difference of logits, relative to the largest of them.
 fn off(found: &Tensor, expected: &Tensor) -> f64 {
     assert_eq!(found.dims(), expected.dims());
-    let pairs = numbers(found).into_iter().zip(numbers(expected));
-    let largest_off = pairs.map(|(a, b)| (a - b).abs()).fold(0f64, |m, off| {
-        // A NaN must fail, so `f64::max`, which passes over it, will not do.
-        if off <= m { m } else { off }
-    });
-    largest_off / largest(expected)
+    largest_difference(found, expected) / largest(expected)
 }
 
 /// The logits that PEFT has with the adapter in a folder.
@@ -159,14 +154,18 @@ fn assert_logits(folder: &Path, in_f64: f64) {
 
 #[test]
 fn adapters_of_peft_have_its_logits() {
-    for folder in adapters(&fixtures().join("peft")) {
+    let found = adapters(&fixtures().join("peft"));
+    assert!(found.len() > 5, "{found:?}");
+    for folder in found {
         assert_logits(&folder, IN_F64);
     }
 }
 
 #[test]
 fn what_is_written_is_read_back_the_same() {
-    for folder in adapters(&fixtures().join("peft")) {
+    let found = adapters(&fixtures().join("peft"));
+    assert!(found.len() > 5, "{found:?}");
+    for folder in found {
         let out = tempfile::tempdir().unwrap();
         let first = tuned(&folder, DType::F32);
         let written = out.path().join("written");
@@ -251,7 +250,9 @@ mod live {
         let out = tempfile::tempdir().unwrap();
         let out = out.path();
         python(&[Path::new("write"), out]);
-        for folder in adapters(out) {
+        let found = adapters(out);
+        assert!(found.len() > 15, "{found:?}");
+        for folder in found {
             assert_logits(&folder, IN_F64);
         }
         let mut written = Vec::new();

@@ -21,9 +21,10 @@
 //! Layer norms that are trained beside adapters have no place in these files. They are
 //! written beside them on request, to `layer_norms.safetensors`.
 
-mod config;
+mod configuration;
 mod head;
 mod names;
+mod settings;
 
 use std::path::Path;
 
@@ -51,13 +52,11 @@ pub(super) fn read(folder: &Path, config: Value) -> Result<Adapter> {
     let name = name
         .ok_or_else(|| Error::model(&path, "has no `name`"))?
         .to_owned();
-    let mut method = config::method(&config, &path)?;
+    let mut method = settings::method(&config, &path)?;
     let found = files::tensors(folder, SAFE, PICKLED)?;
-    let found =
-        found.ok_or_else(|| Error::model(folder, format!("holds neither {SAFE} nor {PICKLED}")))?;
     let mut tensors = names::canonical(found, &name, folder)?;
     check_slow_weights(&method, &tensors, &name, folder)?;
-    if let Some(norms) = files::tensors(folder, NORMS, NORMS)? {
+    if let Some(norms) = files::safetensors(&folder.join(NORMS))? {
         method.train_layer_norms = Some(true);
         tensors.extend(
             norms
@@ -112,6 +111,7 @@ pub(super) fn entries(
     model: &Model,
     parameters: &[Parameter],
 ) -> Result<Vec<Entry>> {
+    check_family(adapter, model)?;
     let mut entries = names::entries(&adapter.name, method, model, parameters)?;
     for parameter in parameters {
         let shape = parameter.shape.as_slice();
@@ -125,11 +125,33 @@ pub(super) fn entries(
     Ok(entries)
 }
 
+/// Refuses an adapter of another architecture, whose tensors may have the same names.
+fn check_family(adapter: &Adapter, model: &Model) -> Result<()> {
+    let ours = model_type(model.shape.family);
+    match adapter.config["model_type"].as_str() {
+        Some(theirs) if theirs != ours => {
+            let path = adapter.folder.join(files::CONFIG);
+            let message = format!("model_type is `{theirs}`, but the model is a `{ours}`");
+            Err(Error::model(path, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What configurations of models call an architecture.
+fn model_type(family: Family) -> &'static str {
+    match family {
+        Family::T5 => "t5",
+        Family::Bert => "bert",
+        Family::Roberta => "roberta",
+    }
+}
+
 /// Writes an adapter into a new folder.
 pub(super) fn write(export: &Export<'_>, folder: &Path) -> Result<()> {
     files::check_free(folder)?;
     let mut tensors = export.tensors()?;
-    let config = config::written(export)?;
+    let config = configuration::written(export)?;
     let parameters: Vec<Parameter> = export.of_method().cloned().collect();
     let own: Vec<&Parameter> = parameters.iter().collect();
     for (name, _) in names::constants(export.method, &own) {
@@ -174,17 +196,17 @@ pub(super) fn write(export: &Export<'_>, folder: &Path) -> Result<()> {
 /// What `adapters` writes around every configuration.
 fn full_config(export: &Export<'_>, name: &str, config: &Value) -> Value {
     let shape = &export.model.shape;
-    let (kind, class) = match shape.family {
-        Family::T5 => ("t5", "T5AdapterModel"),
-        Family::Bert => ("bert", "BertAdapterModel"),
-        Family::Roberta => ("roberta", "RobertaAdapterModel"),
+    let class = match shape.family {
+        Family::T5 => "T5AdapterModel",
+        Family::Bert => "BertAdapterModel",
+        Family::Roberta => "RobertaAdapterModel",
     };
     json!({
         "config": config,
         "hidden_size": shape.d_model,
         "model_class": class,
         "model_name": export.base,
-        "model_type": kind,
+        "model_type": model_type(shape.family),
         "name": name,
         "version": "adapters.1.3.0",
     })

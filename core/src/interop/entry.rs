@@ -32,8 +32,6 @@ pub(super) struct Entry {
     /// How much of the axis follows that nothing of ours stands for, and the other library
     /// does not read.
     pub(super) unused: usize,
-    /// Further names under which a file may hold the same tensor.
-    pub(super) copies: Vec<String>,
     /// Whether the file holds it as a vector.
     pub(super) is_flat: bool,
 }
@@ -51,7 +49,6 @@ impl Entry {
             axis: 0,
             parts: vec![ours.into()],
             unused: 0,
-            copies: Vec::new(),
             is_flat: false,
         }
     }
@@ -151,8 +148,7 @@ pub(super) fn to_ours(
     let mut left: BTreeSet<&str> = theirs.keys().map(String::as_str).collect();
     let mut named = Vec::new();
     for entry in entries {
-        let mut names = std::iter::once(&entry.name).chain(&entry.copies);
-        let found = names.find_map(|name| theirs.get(name));
+        let found = theirs.get(&entry.name);
         let found =
             found.ok_or_else(|| Error::model(path, format!("holds no tensor `{}`", entry.name)))?;
         if found.dims() != entry.stored() {
@@ -166,9 +162,7 @@ pub(super) fn to_ours(
             return Err(Error::model(path, message));
         }
         named.extend(entry.split(found, ours)?);
-        for name in std::iter::once(&entry.name).chain(&entry.copies) {
-            left.remove(name.as_str());
-        }
+        left.remove(entry.name.as_str());
     }
     if !left.is_empty() {
         let listed: Vec<String> = left.iter().take(LISTED).map(|n| format!("`{n}`")).collect();

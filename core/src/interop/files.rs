@@ -33,25 +33,36 @@ pub(super) fn json(path: &Path) -> Result<Value> {
 }
 
 /// Reads the tensors of the first of two files that there is: safetensors, or a pickle.
-/// `None` where there is neither.
-pub(super) fn tensors(folder: &Path, safe: &str, pickled: &str) -> Result<Option<Tensors>> {
-    let path = folder.join(safe);
-    let damaged = |path: &Path, error: candle_core::Error| {
-        let text = error.to_string();
-        let first = text.lines().next().unwrap_or_default();
-        Error::model(path, format!("cut off or damaged: {first}"))
-    };
-    if path.exists() {
-        let read = candle_core::safetensors::load(&path, &Device::Cpu);
-        let read = read.map_err(|error| damaged(&path, error))?;
-        return Ok(Some(read.into_iter().collect()));
+///
+/// # Errors
+/// Fails if there is neither, or it is damaged.
+pub(super) fn tensors(folder: &Path, safe: &str, pickled: &str) -> Result<Tensors> {
+    if let Some(tensors) = safetensors(&folder.join(safe))? {
+        return Ok(tensors);
     }
     let path = folder.join(pickled);
     if !path.exists() {
+        let message = format!("holds neither {safe} nor {pickled}");
+        return Err(Error::model(folder, message));
+    }
+    let read = pickle::read_all(&path).map_err(|error| damaged(&path, &error))?;
+    Ok(read.into_iter().collect())
+}
+
+/// Reads the tensors of a safetensors file; `None` where there is none.
+pub(super) fn safetensors(path: &Path) -> Result<Option<Tensors>> {
+    if !path.exists() {
         return Ok(None);
     }
-    let read = pickle::read_all(&path).map_err(|error| damaged(&path, error))?;
+    let read = candle_core::safetensors::load(path, &Device::Cpu);
+    let read = read.map_err(|error| damaged(path, &error))?;
     Ok(Some(read.into_iter().collect()))
+}
+
+fn damaged(path: &Path, error: &candle_core::Error) -> Error {
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or_default();
+    Error::model(path, format!("cut off or damaged: {first}"))
 }
 
 /// Writes a configuration as people read it.
@@ -64,7 +75,7 @@ pub(super) fn write_json(path: &Path, value: &Value) -> Result<()> {
 pub(super) fn write_tensors(path: &Path, tensors: &Tensors) -> Result<()> {
     let tensors = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor));
     let metadata = [("format".to_owned(), "pt".to_owned())];
-    safetensors::serialize_to_file(tensors, Some(metadata.into()), path)
+    ::safetensors::serialize_to_file(tensors, Some(metadata.into()), path)
         .map_err(|error| Error::model(path, format!("cannot be written: {error}")))
 }
 

@@ -45,10 +45,7 @@ const PICKLED: &str = "adapter_model.bin";
 pub(super) fn read(folder: &Path, config: Value) -> Result<Adapter> {
     let settings = Settings::new(folder, &config)?;
     let kind = settings.kind()?;
-    let Some(tensors) = files::tensors(folder, SAFE, PICKLED)? else {
-        let message = format!("holds no {SAFE} and no {PICKLED}");
-        return Err(Error::model(folder, message));
-    };
+    let tensors = files::tensors(folder, SAFE, PICKLED)?;
     let mut tensors = names::plainly(tensors, folder)?;
     let method = match kind {
         Kind::Lora => lora::method(&settings, &tensors)?,

@@ -144,7 +144,7 @@ fn simplest(method: &MethodConfig) -> Result<MethodConfig> {
         };
         let without = serde_json::from_value(Value::Object(fields.clone()));
         match without {
-            Ok(without) if same(&without, &resolved) => simplest = without,
+            Ok(without) if resolves_to(&without, &resolved) => simplest = without,
             _ => {
                 fields.insert(name.clone(), value);
             }
@@ -153,7 +153,7 @@ fn simplest(method: &MethodConfig) -> Result<MethodConfig> {
     Ok(simplest)
 }
 
-fn same(method: &MethodConfig, resolved: &Method) -> bool {
+fn resolves_to(method: &MethodConfig, resolved: &Method) -> bool {
     method.resolve().is_ok_and(|found| found == *resolved)
 }
 
@@ -232,4 +232,16 @@ impl Export<'_> {
 /// Why something cannot be said in another library's terms.
 fn no_word(library: &str, what: impl std::fmt::Display) -> Error {
     Error::method(format!("{library} cannot hold this adapter: {what}"))
+}
+
+/// Whether the value of a setting switches nothing on.
+fn is_off(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(on) => !on,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty() || text == "none",
+        Value::Array(values) => values.is_empty(),
+        Value::Object(values) => values.is_empty(),
+    }
 }

@@ -23,6 +23,8 @@ const HEAD: &str = "head.safetensors";
 /// task head of an encoder as `weight: [outputs, d_model]` and `bias: [outputs]` in
 /// `head.safetensors`, because no class of `transformers` has one on every kind of pooling.
 ///
+/// A pooler of BERT is written where `model.pooling` reads it; elsewhere it was not loaded.
+///
 /// The model is left as it was.
 ///
 /// # Errors

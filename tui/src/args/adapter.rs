@@ -29,14 +29,14 @@ pub(crate) struct Export {
     /// The checkpoint: `best`, `last` or a step
     #[arg(long, default_value = "best")]
     pub(crate) checkpoint: Which,
-    /// The adapter's name, where its library gives it one
-    #[arg(long, default_value = "default", value_parser = plain_name)]
-    pub(crate) name: String,
+    /// The adapter's name, of AdapterHub's; `default` when left out
+    #[arg(long, value_parser = plain_name)]
+    pub(crate) name: Option<String>,
     /// Leave the task head out
     #[arg(long)]
     pub(crate) without_head: bool,
-    /// Write trained layer norms into a file of their own, where the adapter's has no place
-    /// for them
+    /// Write trained layer norms, for which AdapterHub's files have no place, into one of
+    /// their own
     #[arg(long)]
     pub(crate) layer_norms: bool,
 }
@@ -54,8 +54,34 @@ pub(crate) struct Import {
     #[arg(long)]
     pub(crate) name: Option<String>,
     /// Override a field, such as `model.path=bert-base-uncased`
-    #[arg(long = "set", value_name = "KEY=VALUE")]
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = no_method)]
     pub(crate) overrides: Vec<String>,
+}
+
+/// A field to override, which is none of the method's.
+fn no_method(text: &str) -> Result<String, String> {
+    let field = text.split('=').next().unwrap_or_default().trim();
+    if field == "method" || field.starts_with("method.") {
+        return Err("the method is the adapter's own".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+impl Export {
+    /// The option that was given and has no meaning for the format.
+    pub(crate) fn idle(&self) -> Option<&'static str> {
+        let hub = self.format == Format::Adapterhub;
+        let given = [
+            ("--name", self.name.is_some() && !hub),
+            ("--layer-norms", self.layer_norms && !hub),
+            (
+                "--without-head",
+                self.without_head && self.format == Format::Merged,
+            ),
+        ];
+        let idle = given.into_iter().find(|(_, idle)| *idle);
+        idle.map(|(option, _)| option)
+    }
 }
 
 /// A name that can be a part of a tensor's.

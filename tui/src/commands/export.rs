@@ -1,14 +1,18 @@
 //! `compacter export`: what a run trained, in files of other libraries.
 
-use compacter_core::Result;
 use compacter_core::cancel::CancelToken;
 use compacter_core::interop::{self, Library};
+use compacter_core::{Error, Result};
 
 use super::trained;
 use crate::args::{Export, Format};
 use crate::{print, signals};
 
 pub(crate) fn run(args: &Export) -> Result<()> {
+    if let Some(option) = args.idle() {
+        let message = format!("{option} says nothing about this format; leave it out");
+        return Err(Error::method(message));
+    }
     let cancel = CancelToken::default();
     signals::install(&cancel)?;
     let (_, mut prepared) = trained::load(&args.run, args.checkpoint, &cancel)?;
@@ -26,7 +30,7 @@ pub(crate) fn run(args: &Export) -> Result<()> {
         trainables: &prepared.trainables,
         labels: prepared.data.task.labels(),
         base: &prepared.config.model.path,
-        name: &args.name,
+        name: args.name.as_deref().unwrap_or("default"),
         head: !args.without_head,
         layer_norms: args.layer_norms,
     };

@@ -21,15 +21,18 @@ pub(crate) fn run(args: &Import) -> Result<()> {
         config.name.clone_from(name);
     }
     threads::limit(config.train.threads);
-    let run = import(&adapter, config, &cancel)?;
+    let imported = import(&adapter, config, &cancel)?;
     let kind = adapter.method.kind;
-    let path = run.path().display();
+    let path = imported.run.path().display();
     print::line(&format!("{path}  {kind}, at step 0"))?;
+    if let Head::LeftOut(why) = &adapter.head {
+        print::line(&format!("its task head was left out: {why}"))?;
+    }
+    if imported.has_new_head {
+        print::line("the run has a new task head, which is not trained")?;
+    }
     match &adapter.head {
-        Head::None => Ok(()),
-        Head::LeftOut(why) => print::line(&format!(
-            "its task head was left out, {why}; the run has a new one, which is not trained"
-        )),
+        Head::None | Head::LeftOut(_) => Ok(()),
         Head::Linear { pooling, .. } => print::line(&format!(
             "with its task head, hence model.pooling = \"{}\"",
             pooling.as_str()

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{NAME, files, full_config};
 use crate::config::Pooling;
@@ -27,10 +27,14 @@ pub(super) fn read(folder: &Path, tensors: &mut Tensors) -> Result<Head> {
     let config = files::json(&path)?;
     let of = |key: &str| config.get(key).and_then(Value::as_str).unwrap_or_default();
     let class = of("model_class");
-    if class.starts_with("T5") {
-        return Ok(Head::None);
-    }
     let head = &config["config"];
+    if class.starts_with("T5") {
+        // Its own output layer, which is no part of an adapter.
+        return Ok(match head["head_type"].as_str() {
+            None | Some("seq2seq_lm") => Head::None,
+            Some(other) => Head::LeftOut(format!("a `{other}` head: T5 answers in text here")),
+        });
+    }
     let (weight, bias, pooling) = if head.is_null() {
         if class != "BertForSequenceClassification" {
             let why = format!("heads of {class} have no like here");
@@ -65,33 +69,42 @@ pub(super) fn read(folder: &Path, tensors: &mut Tensors) -> Result<Head> {
             pooling,
         )
     };
-    let found = files::tensors(folder, SAFE, PICKLED)?;
-    let mut found =
-        found.ok_or_else(|| Error::model(folder, format!("holds neither {SAFE} nor {PICKLED}")))?;
+    let mut found = files::tensors(folder, SAFE, PICKLED)?;
     let mut take = |name: &str| {
         let tensor = found.remove(name);
-        tensor.ok_or_else(|| Error::model(folder, format!("{SAFE}: holds no `{name}`")))
+        tensor.ok_or_else(|| Error::model(folder, format!("its head holds no `{name}`")))
     };
     let (weight, bias) = (take(&weight)?, take(&bias)?);
-    let outputs = weight.dim(0)?;
+    let &[outputs, _] = weight.dims() else {
+        let message = format!("the weight of its head is {:?}", weight.dims());
+        return Err(Error::model(folder, message));
+    };
     tensors.insert("head.weight".to_owned(), weight);
     tensors.insert("head.bias".to_owned(), bias);
-    let labels = labels(&head["label2id"]).or_else(|| labels(&config["label2id"]));
+    let ids = [&head["label2id"], &config["label2id"]];
+    let ids = ids.into_iter().find_map(Value::as_object);
+    let labels = match ids {
+        None => Vec::new(),
+        Some(ids) => labels(ids, outputs).ok_or_else(|| {
+            let message = format!("label2id does not number {outputs} classes from 0");
+            Error::model(&path, message)
+        })?,
+    };
     Ok(Head::Linear {
         outputs,
         pooling,
-        labels: labels.unwrap_or_default(),
+        labels,
     })
 }
 
-/// The classes' names in the order of their numbers.
-fn labels(ids: &Value) -> Option<Vec<String>> {
-    let mut labels: Vec<(u64, String)> = Vec::new();
-    for (label, id) in ids.as_object()? {
-        labels.push((id.as_u64()?, label.clone()));
+/// The classes' names in the order of their numbers; `None` where these are not `0..count`.
+fn labels(ids: &Map<String, Value>, count: usize) -> Option<Vec<String>> {
+    let mut labels = vec![None; count];
+    for (label, id) in ids {
+        let at = usize::try_from(id.as_u64()?).ok()?;
+        *labels.get_mut(at)? = Some(label.clone());
     }
-    labels.sort();
-    Some(labels.into_iter().map(|(_, label)| label).collect())
+    labels.into_iter().collect()
 }
 
 /// A head that is to be written.
@@ -119,7 +132,7 @@ pub(super) fn written(export: &Export<'_>, ours: &Tensors) -> Result<Option<Writ
             ));
         }
     };
-    let ids: serde_json::Map<String, Value> = export
+    let ids: Map<String, Value> = export
         .labels
         .iter()
         .enumerate()

@@ -40,7 +40,7 @@ pub(super) fn canonical(tensors: Tensors, name: &str, folder: &Path) -> Result<T
             None => bare(&full),
         };
         if let Some(other) = canonical.get(&bare)
-            && !same(other, &tensor)?
+            && !are_equal(other, &tensor)?
         {
             let message = format!("`{full}` differs from what other layers have of it");
             return Err(Error::model(folder, message));
@@ -50,7 +50,7 @@ pub(super) fn canonical(tensors: Tensors, name: &str, folder: &Path) -> Result<T
     Ok(canonical)
 }
 
-fn same(a: &Tensor, b: &Tensor) -> Result<bool> {
+fn are_equal(a: &Tensor, b: &Tensor) -> Result<bool> {
     if a.dims() != b.dims() || a.dtype() != b.dtype() {
         return Ok(false);
     }
@@ -71,11 +71,12 @@ pub(super) fn entries(
         return prefixes(name, prefix.bottleneck == 0, model.shape.family, &own);
     }
     let hypercomplex = matches!(method, Method::Compacter { .. });
-    let entry =
-        |parameter: &&Parameter| entry(name, &parameter.name, &parameter.shape, hypercomplex);
+    let entry = |parameter: &&Parameter| {
+        of_parameter(name, &parameter.name, &parameter.shape, hypercomplex)
+    };
     let mut entries: Vec<Entry> = own.iter().map(entry).collect::<Result<_>>()?;
     for (constant, n) in constants(method, &own) {
-        entries.push(self::entry(name, &constant, &[n; 3], true)?);
+        entries.push(of_parameter(name, &constant, &[n; 3], true)?);
     }
     Ok(entries)
 }
@@ -97,14 +98,14 @@ pub(super) fn constants(method: &Method, own: &[&Parameter]) -> Vec<(String, usi
 }
 
 /// What one of our tensors is there.
-fn entry(name: &str, ours: &str, same: &[usize], hypercomplex: bool) -> Result<Entry> {
+fn of_parameter(name: &str, ours: &str, shape: &[usize], hypercomplex: bool) -> Result<Entry> {
     let unknown = || no_word(NAME, format!("it has no name for `{ours}`"));
     if ours == "slow" {
-        return Ok(Entry::one(shared(name), same, ours));
+        return Ok(Entry::one(shared(name), shape, ours));
     }
     if ours.ends_with(".prompt") {
         let theirs = format!("{PROMPT_TUNING}{name}.prompt_embedding.weight");
-        return Ok(Entry::one(theirs, same, ours));
+        return Ok(Entry::one(theirs, shape, ours));
     }
     let (path, part) = ours.rsplit_once('.').ok_or_else(unknown)?;
     if let Some((site, side)) = path.rsplit_once(".adapter.") {
@@ -124,20 +125,20 @@ fn entry(name: &str, ours: &str, same: &[usize], hypercomplex: bool) -> Result<E
             _ => return Err(unknown()),
         };
         let theirs = format!("{site}.adapters.{name}.adapter_{side}.{part}");
-        return Ok(Entry::one(theirs, same, ours));
+        return Ok(Entry::one(theirs, shape, ours));
     }
     if let Some(scaled) = part.strip_prefix("ia3_") {
         let module = scaled_module(path, scaled).ok_or_else(unknown)?;
-        let width = same.iter().product();
+        let width = shape.iter().product();
         let theirs = format!("{module}.loras.{name}.lora_B");
         return Ok(Entry::one(theirs, vec![width, 1], ours));
     }
     let low_rank = |part: &str| format!("{path}.loras.{name}.{part}");
     Ok(match part {
-        "lora_a" => Entry::one(low_rank("lora_A"), same, ours),
-        "lora_b" => Entry::one(low_rank("lora_B"), same, ours),
+        "lora_a" => Entry::one(low_rank("lora_A"), shape, ours),
+        "lora_b" => Entry::one(low_rank("lora_B"), shape, ours),
         "magnitude" => {
-            let shape = vec![same.iter().product(), 1];
+            let shape = vec![shape.iter().product(), 1];
             Entry::one(low_rank("m.weight"), shape, ours)
         }
         _ => return Err(unknown()),

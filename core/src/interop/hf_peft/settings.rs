@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::super::files;
+use super::super::{files, is_off};
 use crate::{Error, Result};
 
 /// The adapters that are read and written.
@@ -252,17 +252,5 @@ impl<'a> Settings<'a> {
     /// The configuration cannot be used.
     pub(super) fn refused(&self, message: impl Into<String>) -> Error {
         Error::model(&self.path, message)
-    }
-}
-
-/// Whether a value switches nothing on.
-fn is_off(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Bool(on) => !on,
-        Value::Number(number) => number.as_f64() == Some(0.0),
-        Value::String(text) => text.is_empty() || text == "none",
-        Value::Array(values) => values.is_empty(),
-        Value::Object(values) => values.is_empty(),
     }
 }

@@ -1,24 +1,42 @@
-//! Configurations there and here.
+//! What an `adapter_config.json` of `AdapterHub` says, and what of it cannot be computed here.
 //!
-//! What `adapters` reads from a configuration and no method here does is refused by name;
-//! settings of how an adapter starts or is regularised while it trains are taken over where
-//! there are such here, and otherwise do not change what a trained one computes.
+//! A setting is one of three things: it is read by name ([`Settings`]), it has no part in what
+//! a trained adapter computes ([`WITHOUT_EFFECT`]), or it has to be switched off. So a setting
+//! that nobody here has heard of is refused as soon as it says anything.
+//!
+//! Slow weights are read from the file, so they are trained when training goes on, also where
+//! `learn_phm` is false.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::config::{
-    BottleneckConfig, Convention, FastWeights, LoraConfig, Method, MethodConfig, MethodKind,
-    NonLinearity, Placement, Positions, PrefixConfig, SlowWeights,
+    Convention, FastWeights, MethodConfig, MethodKind, NonLinearity, Placement, Positions,
+    SlowWeights,
 };
-use crate::interop::{Export, no_word};
-use crate::model::Family;
-use crate::peft::count::adapted_blocks;
+use crate::interop::is_off;
 use crate::{Error, Result};
 
-use super::NAME;
+/// Settings of how an adapter starts and what is dropped while it trains.
+const WITHOUT_EFFECT: &[&str] = &[
+    "adapter_residual_before_ln",
+    "dtype",
+    "hypercomplex_nonlinearity",
+    "init_weights",
+    "init_weights_seed",
+    "inv_adapter_reduction_factor",
+    "learn_phm",
+    "phm_c_init",
+    "phm_init_range",
+    "prompt_init",
+    "prompt_init_text",
+    "random_uniform_scale",
+    "shared_gating",
+    "stochastic_depth",
+];
 
 /// The settings of every kind of adapter; each has its default of 1.3.
 #[derive(Deserialize)]
@@ -75,6 +93,9 @@ struct Settings {
     cross_prefix: bool,
     prompt_length: usize,
     combine: String,
+    /// All others.
+    #[serde(flatten)]
+    others: BTreeMap<String, Value>,
 }
 
 impl Default for Settings {
@@ -122,6 +143,7 @@ impl Default for Settings {
             cross_prefix: true,
             prompt_length: 10,
             combine: "prefix".to_owned(),
+            others: BTreeMap::new(),
         }
     }
 }
@@ -141,31 +163,30 @@ pub(super) fn method(full: &Value, path: &Path) -> Result<MethodConfig> {
         Some(config @ Value::Object(_)) => config.clone(),
         _ => return Err(refuse("has no table `config`".to_owned())),
     };
-    if !config
-        .get("invertible_adapter")
-        .unwrap_or(&Value::Null)
-        .is_null()
-    {
-        return Err(refuse(
-            "config.invertible_adapter is not supported".to_owned(),
-        ));
-    }
+    // Before versions were written, names were those of the library's own functions.
+    let renamed = full.get("version").is_none() && full["config"].get("non_linearity").is_some();
     let mut settings: Settings =
         serde_json::from_value(config).map_err(|error| refuse(format!("config: {error}")))?;
-    if full.get("version").is_none() {
-        // Before versions were written, names were those of the library's own functions.
+    settings.check_others().map_err(refuse)?;
+    if renamed {
         settings.non_linearity = match settings.non_linearity.as_str() {
             "gelu" => "gelu_new".to_owned(),
             "gelu_orig" => "gelu".to_owned(),
             other => other.to_owned(),
         };
     }
+    let is_t5 = full["model_type"] == "t5";
+    if is_t5 && settings.architecture.is_none() && is_before_t5_was_mended(full) {
+        let message = "it is of adapter-transformers before 3.2, where T5's adapters stood \
+                       elsewhere than since: train it again, or load it with that version";
+        return Err(refuse(message.to_owned()));
+    }
     if has_faulty_scale(full) {
         settings.alpha = settings.r as f64;
     }
     let read = match settings.architecture.as_deref() {
         None => settings.bottleneck(),
-        Some("lora") => settings.low_rank(full["model_type"] == "t5"),
+        Some("lora") => settings.low_rank(is_t5),
         Some("prefix_tuning") => settings.prefix(),
         Some("prompt_tuning") => settings.prompt(),
         Some(other) => Err(format!(
@@ -180,18 +201,22 @@ pub(super) fn method(full: &Value, path: &Path) -> Result<MethodConfig> {
 /// Whether a low-rank update was trained by a version that did not divide by the rank, in
 /// whose words `adapters` since 1.1 reads it with `alpha = r`.
 fn has_faulty_scale(full: &Value) -> bool {
-    let version = full
-        .get("version")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let number = version.strip_prefix("adapters.").unwrap_or_default();
-    let mut parts = number
-        .split('.')
-        .map(|part| part.parse::<u64>().unwrap_or(0));
-    let (Some(major), Some(minor)) = (parts.next(), parts.next()) else {
-        return false;
-    };
-    (major, minor) < (1, 1)
+    let version = full["version"].as_str().unwrap_or_default();
+    let number = version.strip_prefix("adapters.");
+    number.is_some_and(|number| number_of(number) < (1, 1))
+}
+
+/// Whether a file is older than <https://github.com/adapter-hub/adapters/pull/479>, which put
+/// T5's adapters behind its sub-layers.
+fn is_before_t5_was_mended(full: &Value) -> bool {
+    let version = full["version"].as_str().unwrap_or_default();
+    !version.starts_with("adapters.") && number_of(version) < (3, 2)
+}
+
+/// The first two numbers of a version; 0 where there are none.
+fn number_of(version: &str) -> (u64, u64) {
+    let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
+    (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
 }
 
 /// The configurations that old files name instead of spelling them out.
@@ -216,7 +241,11 @@ fn preset(name: &str) -> Option<Value> {
             let mut config = bottleneck(false, "relu", 2);
             config["original_ln_before"] = json!(false);
             config["is_parallel"] = json!(true);
-            config["scaling"] = json!(4.0);
+            config["scaling"] = if name.starts_with("scaled") {
+                json!("learned")
+            } else {
+                json!(4.0)
+            };
             config
         }
         "lora" => json!({"architecture": "lora"}),
@@ -250,6 +279,18 @@ fn must(holds: bool, what: &str) -> Result<(), String> {
 }
 
 impl Settings {
+    fn check_others(&self) -> Result<(), String> {
+        let unknown = |(key, value): &(&String, &Value)| {
+            !WITHOUT_EFFECT.contains(&key.as_str()) && !is_off(value)
+        };
+        match self.others.iter().find(unknown) {
+            None => Ok(()),
+            Some((key, value)) => Err(format!(
+                "config.{key} is {value}: nothing here knows what that does"
+            )),
+        }
+    }
+
     fn bottleneck(self) -> Result<MethodConfig, String> {
         must(
             !self.cross_adapter,
@@ -451,232 +492,4 @@ impl Settings {
             }
         })
     }
-}
-
-/// The configuration of an adapter that is to be written.
-///
-/// # Errors
-/// Fails where there is no word for what the method does.
-pub(super) fn written(export: &Export<'_>) -> Result<Value> {
-    let family = export.model.shape.family;
-    match export.method {
-        Method::Adapter { bottleneck, .. } => bottleneck_config(export, bottleneck, &json!({})),
-        Method::Parallel { bottleneck, scale } => {
-            if bottleneck.placement == Placement::Paper && family == Family::T5 {
-                return Err(no_word(
-                    NAME,
-                    "its parallel adapters read T5's residual, this one the normed input; train \
-                     with method.placement = \"adapterhub\"",
-                ));
-            }
-            let parallel = json!({
-                "is_parallel": true, "scaling": scale, "original_ln_before": false,
-                "init_weights": "mam_adapter",
-            });
-            bottleneck_config(export, bottleneck, &parallel)
-        }
-        Method::Compacter { bottleneck, phm } => {
-            let hypercomplex = json!({
-                "phm_layer": true,
-                "phm_dim": phm.n,
-                "phm_rank": phm.rank,
-                "phm_init_range": phm.init_range,
-                "learn_phm": phm.learn_slow,
-                "shared_phm_rule": phm.slow == SlowWeights::Shared,
-                "factorized_phm_W": phm.fast == FastWeights::Factored,
-            });
-            bottleneck_config(export, bottleneck, &hypercomplex)
-        }
-        Method::Lora(lora) => low_rank_config(lora, false),
-        Method::Dora(dora) => {
-            let update = &dora.update;
-            if family != Family::T5 || !equal(update.alpha, update.rank as f64) {
-                return Err(no_word(
-                    NAME,
-                    "its DoRA is the paper's on maps without a bias and with alpha = rank only; \
-                     write it for PEFT",
-                ));
-            }
-            low_rank_config(update, true)
-        }
-        Method::Ia3 { placement } => {
-            if *placement == Placement::Paper && !export.model.shape.gated {
-                return Err(no_word(
-                    NAME,
-                    "it scales the feed-forward before the non-linearity, this adapter after it; \
-                     train with method.placement = \"adapterhub\", or write it for PEFT",
-                ));
-            }
-            Ok(merged(
-                low_rank_defaults(),
-                &json!({
-                    "r": 1, "alpha": 1, "attn_matrices": ["k", "v"], "intermediate_lora": true,
-                    "composition_mode": "scale", "init_weights": "ia3",
-                }),
-            ))
-        }
-        Method::Prefix(prefix) => {
-            let hub = Placement::Adapterhub;
-            let same = family != Family::T5 && prefix.placement == Placement::Paper;
-            if prefix.placement != hub && !same {
-                return Err(placed_elsewhere("prefixes"));
-            }
-            Ok(prefix_config(prefix))
-        }
-        Method::Prompt(prompt) if prompt.placement != Placement::Adapterhub => {
-            Err(placed_elsewhere("prompts"))
-        }
-        Method::Prompt(prompt) if family != Family::T5 => Ok(json!({
-            "architecture": "prompt_tuning",
-            "combine": "prefix",
-            "init_weights_seed": null,
-            "prompt_init": "random_uniform",
-            "prompt_init_text": null,
-            "prompt_length": prompt.length,
-        })),
-        Method::Prompt(_) => Err(no_word(NAME, "it has no prompts for T5")),
-        Method::Full
-        | Method::Head
-        | Method::LowRank { .. }
-        | Method::BitFit
-        | Method::LayerNorm
-        | Method::Said(_) => Err(no_word(
-            NAME,
-            "it has adapters, Compacter, parallel adapters, LoRA, DoRA, (IA)³, prefixes and \
-             prompts",
-        )),
-    }
-}
-
-fn placed_elsewhere(rows: &str) -> Error {
-    let what = format!(
-        "its {rows} stand at other positions; train with method.placement = \"adapterhub\""
-    );
-    no_word(NAME, what)
-}
-
-/// A bottleneck's configuration, with what a method adds.
-fn bottleneck_config(
-    export: &Export<'_>,
-    bottleneck: &BottleneckConfig,
-    more: &Value,
-) -> Result<Value> {
-    let shape = &export.model.shape;
-    let adapted = adapted_blocks(bottleneck, shape)?;
-    let blocks = 0..shape.encoder_layers + shape.decoder_layers;
-    let leave_out: Vec<usize> = blocks.filter(|block| !adapted.contains(block)).collect();
-    let both = bottleneck.positions == Positions::Both;
-    let config = json!({
-        "adapter_residual_before_ln": false,
-        "cross_adapter": false,
-        "dropout": 0.0,
-        "factorized_phm_W": true,
-        "factorized_phm_rule": false,
-        "hypercomplex_nonlinearity": "glorot-uniform",
-        "init_weights": "bert",
-        "init_weights_seed": null,
-        "inv_adapter": null,
-        "inv_adapter_reduction_factor": null,
-        "is_parallel": false,
-        "learn_phm": true,
-        "leave_out": leave_out,
-        "ln_after": false,
-        "ln_before": false,
-        "mh_adapter": bottleneck.positions != Positions::FeedForward,
-        "non_linearity": non_linearity(bottleneck.non_linearity),
-        "original_ln_after": true,
-        "original_ln_before": !both && bottleneck.placement == Placement::Adapterhub,
-        "output_adapter": bottleneck.positions != Positions::SelfAttention,
-        "phm_bias": true,
-        "phm_c_init": "normal",
-        "phm_dim": 4,
-        "phm_init_range": 0.0001,
-        "phm_layer": false,
-        "phm_rank": 1,
-        "reduction_factor": bottleneck.reduction_factor,
-        "residual_before_ln": true,
-        "scaling": 1.0,
-        "shared_W_phm": false,
-        "shared_phm_rule": true,
-        "stochastic_depth": 0.0,
-        "use_gating": false,
-    });
-    Ok(merged(config, more))
-}
-
-fn low_rank_defaults() -> Value {
-    json!({
-        "architecture": "lora",
-        "alpha": 8,
-        "attn_matrices": ["q", "v"],
-        "composition_mode": "add",
-        "dropout": 0.0,
-        "dtype": null,
-        "init_weights": "lora",
-        "init_weights_seed": null,
-        "intermediate_lora": false,
-        "leave_out": [],
-        "output_lora": false,
-        "r": 8,
-        "selfattn_lora": true,
-        "use_dora": false,
-        "use_gating": false,
-        "vera_b": null,
-        "vera_d": null,
-    })
-}
-
-fn low_rank_config(update: &LoraConfig, directions: bool) -> Result<Value> {
-    if update.targets.iter().any(|target| target == "o") {
-        return Err(no_word(
-            NAME,
-            "its LoRA updates queries, keys and values only, this one `o` too; write it for PEFT",
-        ));
-    }
-    Ok(merged(
-        low_rank_defaults(),
-        &json!({
-            "r": update.rank,
-            "alpha": update.alpha,
-            "attn_matrices": update.targets,
-            "dropout": update.dropout,
-            "use_dora": directions,
-        }),
-    ))
-}
-
-fn prefix_config(prefix: &PrefixConfig) -> Value {
-    json!({
-        "architecture": "prefix_tuning",
-        "bottleneck_size": if prefix.bottleneck == 0 { 512 } else { prefix.bottleneck },
-        "cross_prefix": true,
-        "dropout": 0.0,
-        "encoder_prefix": true,
-        "flat": prefix.bottleneck == 0,
-        "init_weights_seed": null,
-        "leave_out": [],
-        "non_linearity": "tanh",
-        "prefix_length": prefix.length,
-        "shared_gating": true,
-        "use_gating": false,
-    })
-}
-
-fn non_linearity(kind: NonLinearity) -> &'static str {
-    match kind {
-        NonLinearity::GeluNew => "gelu_new",
-        NonLinearity::Gelu => "gelu",
-        NonLinearity::Relu => "relu",
-        NonLinearity::Swish => "swish",
-    }
-}
-
-/// A table with the entries of another put over its own.
-fn merged(mut table: Value, over: &Value) -> Value {
-    let empty = Map::new();
-    let over = over.as_object().unwrap_or(&empty);
-    if let Some(table) = table.as_object_mut() {
-        table.extend(over.iter().map(|(key, value)| (key.clone(), value.clone())));
-    }
-    table
 }
