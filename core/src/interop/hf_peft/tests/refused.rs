@@ -146,7 +146,7 @@ fn a_broken_folder_is_refused_and_what_is_wrong_is_said() {
     let said = || interop::read(folder.path()).unwrap_err().to_string();
     at("adapter_config.json", r#"{"peft_type": "LORA"}"#);
     assert!(
-        said().contains("no adapter_model.safetensors and no adapter_model.bin"),
+        said().contains("neither adapter_model.safetensors nor adapter_model.bin"),
         "{}",
         said()
     );
