@@ -3,16 +3,24 @@
 //! Counted are the matrix products that the mathematics asks for: each weight once in the
 //! forward pass, once for the gradient of its input and, where it is trained, once for its
 //! own; attention's two products forward and four backward, on the lengths that the
-//! sequences have. Elementwise work is not counted, nor is work that a trained part below
+//! sequences have. Where the step multiplies queries by the weights of keys and values rather
+//! than make those, it is that which is counted. Elementwise work is not counted, nor is work that a trained part below
 //! would not need: where nothing below a branch is trained, the gradient of its input.
 
 use crate::config::{BottleneckConfig, DoraConfig, Method, Positions};
 use crate::model::ModelShape;
+use crate::ops::attention::MultiQuery;
 use crate::peft::count::bottleneck_width;
 
-/// Floating-point operations of one step on sequences of source and target lengths.
+/// Floating-point operations of one step on sequences of source and target lengths; `absorbs`
+/// says whether it makes no keys and values of long sources, where their maps are frozen.
 #[must_use]
-pub fn flops(shape: &ModelShape, method: &Method, lengths: &[(usize, usize)]) -> f64 {
+pub fn flops(
+    shape: &ModelShape,
+    method: &Method,
+    lengths: &[(usize, usize)],
+    absorbs: bool,
+) -> f64 {
     let count = Counter { shape, method };
     let source: f64 = lengths.iter().map(|l| l.0 as f64).sum();
     let target: f64 = lengths.iter().map(|l| l.1 as f64).sum();
@@ -22,9 +30,16 @@ pub fn flops(shape: &ModelShape, method: &Method, lengths: &[(usize, usize)]) ->
         * (count.attention(source, source, pairs(|l| l.0 * l.0))
             + count.feed_forward(source)
             + 2.0 * count.adapter(source));
+    let across = if absorbs && count.is_absorbed(lengths) {
+        // Keys and values are as many as queries, and scores are of whole rows for each head.
+        let core = pairs(|l| l.1 * l.0) * (shape.heads * shape.d_model) as f64;
+        count.maps(target, target) + count.core(core)
+    } else {
+        count.attention(target, source, pairs(|l| l.1 * l.0))
+    };
     let decoder = shape.decoder_layers as f64
         * (count.attention(target, target, pairs(|l| l.1 * l.1))
-            + count.attention(target, source, pairs(|l| l.1 * l.0))
+            + across
             + count.feed_forward(target)
             + 2.0 * count.adapter(target));
     let vocabulary = if shape.has_decoder() {
@@ -52,16 +67,35 @@ impl Counter<'_> {
     }
 
     fn attention(&self, queries: f64, keys: f64, pairs: f64) -> f64 {
+        self.maps(queries, keys)
+            + self.core(pairs * self.shape.inner() as f64)
+            + self.updates(queries, keys)
+    }
+
+    /// The four maps around an attention.
+    fn maps(&self, queries: f64, keys: f64) -> f64 {
         let (width, inner) = (self.shape.d_model, self.shape.inner());
+        2.0 * self.weight(queries, width, inner) + 2.0 * self.weight(keys, width, inner)
+    }
+
+    /// Scores and what they weigh, from the pairs of all heads times the width of one.
+    fn core(&self, multiplied: f64) -> f64 {
         let passes = if matches!(self.method, Method::Head) {
             1.0
         } else {
             3.0
         };
-        let weights =
-            2.0 * self.weight(queries, width, inner) + 2.0 * self.weight(keys, width, inner);
-        let core = passes * 2.0 * 2.0 * pairs * inner as f64;
-        weights + core + self.updates(queries, keys)
+        passes * 2.0 * 2.0 * multiplied
+    }
+
+    /// Whether the maps of keys and values are frozen, and their products spared.
+    fn is_absorbed(&self, lengths: &[(usize, usize)]) -> bool {
+        let frozen = !matches!(
+            self.method,
+            Method::Full | Method::Said(_) | Method::Lora(_) | Method::Dora(_)
+        );
+        let sizes = (self.shape.heads, self.shape.d_kv, self.shape.d_model);
+        frozen && MultiQuery::pays(sizes, lengths.iter().map(|l| (l.1, l.0)))
     }
 
     /// Low-rank updates: two thin products forward, four backward.

@@ -12,9 +12,14 @@ fn method(table: &str) -> Method {
 fn the_arithmetic_of_t5_small_is_what_the_study_counted() {
     let shape = ModelShape::named("t5-small").unwrap();
     let method = method("kind = 'compacter'\nreduction_factor = 32\nn = 4");
-    let gflop = flops(&shape, &method, &[(128, 8); 16]) * 1e-9;
+    let gflop = flops(&shape, &method, &[(128, 8); 16], false) * 1e-9;
     // 103 forward, 106 for the gradients of inputs, 2 to 3 for adapters.
     assert!((205.0..218.0).contains(&gflop), "{gflop}");
+    // Of the keys and values of six layers, 26 GFLOP, the queries' side takes a quarter.
+    let spared = gflop - flops(&shape, &method, &[(128, 8); 16], true) * 1e-9;
+    assert!((18.0..21.0).contains(&spared), "{spared}");
+    let long = flops(&shape, &method, &[(16, 128); 16], true);
+    assert!((long - flops(&shape, &method, &[(16, 128); 16], false)).abs() < 1.0);
 }
 
 #[test]

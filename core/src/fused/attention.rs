@@ -3,15 +3,16 @@
 //! Queries, keys and values of a sequence that attends to itself stand side by side in the
 //! same rows; in an attention to the encoder, keys and values have rows of their own.
 
+use super::absorbed::{self, Absorbed};
 use super::buffers::Buffer;
 use super::linear::{Linear, Part};
 use super::param::Gradient;
 use super::{Context, Planner};
-use crate::Result;
 use crate::model::attention::MultiHead;
 use crate::ops::Segments;
 use crate::ops::attention::{Arrangement, Bias, Geometry, Gradients};
 use crate::ops::cpu::{Real, Write};
+use crate::{Error, Result};
 
 /// An attention.
 #[derive(Debug)]
@@ -44,19 +45,29 @@ pub(super) enum Looks<'a, T> {
 
 /// What the backward pass reads.
 pub(super) struct Kept<'s, T> {
-    geometry: Geometry,
-    projected: Projected<'s, T>,
+    core: Core<'s, T>,
     probabilities: Buffer<'s, T>,
     mixed: Option<Buffer<'s, T>>, // [tokens, h·e]
 }
 
-enum Projected<'s, T> {
+enum Core<'s, T> {
+    Projected(Geometry, Projected<'s, T>),
+    Absorbed(absorbed::Kept<'s, T>),
+}
+
+/// Queries, keys and values, or their gradients.
+pub(super) enum Projected<'s, T> {
     Joint(Buffer<'s, T>),                // [tokens, 3·h·e]
     Apart(Buffer<'s, T>, Buffer<'s, T>), // [tokens, h·e], [memory tokens, 2·h·e]
 }
 
 /// Gradients on the way from the core to the inputs.
-pub(super) struct Pulled<'s, T>(Projected<'s, T>);
+pub(super) enum Pulled<'s, T> {
+    /// Those of queries, keys and values.
+    All(Projected<'s, T>),
+    /// Those of the queries, `[tokens, h·e]`, where there are no keys and values.
+    Queries(Buffer<'s, T>),
+}
 
 /// Where gradients of what is not the branch's own input go.
 pub(super) struct Elsewhere<'a, T> {
@@ -107,6 +118,7 @@ impl Attention {
         let (width, tokens) = (self.width(), x.segments.tokens());
         let buffers = context.buffers;
         let part = |stride, first| Part { stride, first };
+        let noise = (self.scale, context.pass.noise(&self.path));
         let (arrangement, to, bias, projected) = match looks {
             Looks::Inside(bias) => {
                 let mut joint = buffers.take(tokens * 3 * width);
@@ -124,6 +136,15 @@ impl Attention {
                 let mut queries = buffers.take(tokens * width);
                 let whole = part(width, 0);
                 self.query.forward(x.rows, (&mut queries, whole), context)?;
+                let absorbed = Absorbed::of((&self.key, &self.value), self.heads)?;
+                let ends = (x.segments, memory.segments);
+                if let Some(absorbed) = absorbed.filter(|form| form.pays(ends.0, ends.1)) {
+                    let mut mixed = buffers.take(queries.len());
+                    let (kept, probabilities) =
+                        absorbed.forward(&queries, (x, memory), noise, &mut mixed, context);
+                    let core = Core::Absorbed(kept);
+                    return self.finish((core, probabilities, mixed), y, context);
+                }
                 let mut pairs = buffers.take(memory.segments.tokens() * 2 * width);
                 for (at, linear) in [&self.key, &self.value].into_iter().enumerate() {
                     let part = part(2 * width, at * width);
@@ -134,7 +155,6 @@ impl Attention {
                 (arrangement, memory.segments, None, projected)
             }
         };
-        let noise = (self.scale, context.pass.noise(&self.path));
         let shape = (width, self.heads);
         let geometry = Geometry::new(shape, arrangement, noise, (x.segments, to));
         let mut probabilities = buffers.take(geometry.scores());
@@ -142,11 +162,24 @@ impl Attention {
         geometry.probabilities((q, kv), bias, &mut probabilities);
         let mut mixed = buffers.take(tokens * width);
         geometry.mix(&probabilities, kv, &mut mixed);
-        let whole = part(self.output.out(), 0);
+        let core = Core::Projected(geometry, projected);
+        self.finish((core, probabilities, mixed), y, context)
+    }
+
+    /// Maps what heads found to the output.
+    fn finish<'s, T: Real>(
+        &self,
+        (core, probabilities, mixed): (Core<'s, T>, Buffer<'s, T>, Buffer<'s, T>),
+        y: &mut [T],
+        context: &Context<'s, T>,
+    ) -> Result<Kept<'s, T>> {
+        let whole = Part {
+            stride: self.output.out(),
+            first: 0,
+        };
         self.output.forward(&mixed, (y, whole), context)?;
         Ok(Kept {
-            geometry,
-            projected,
+            core,
             probabilities,
             mixed: self.output.reads_input().then_some(mixed),
         })
@@ -176,34 +209,48 @@ impl Attention {
             gradient,
         )?;
         let mut scores = kept.probabilities;
-        let (q, kv) = kept.projected.rows();
-        let pulled = match &kept.projected {
+        let (geometry, projected) = match kept.core {
+            Core::Projected(geometry, projected) => (geometry, projected),
+            Core::Absorbed(core) => {
+                let absorbed = Absorbed::of((&self.key, &self.value), self.heads)?;
+                let (Some(absorbed), Some((memory, dmemory))) = (absorbed, &mut elsewhere.memory)
+                else {
+                    return Err(Error::method(
+                        "attention to the encoder has nothing to look at",
+                    ));
+                };
+                let inner = (&mut *scores, &*dmixed);
+                let ends = (*memory, dmemory.as_deref_mut());
+                let dqueries = absorbed.backward(&core, inner, ends, context);
+                return Ok(Pulled::Queries(dqueries));
+            }
+        };
+        let (q, kv) = projected.rows();
+        let pulled = match &projected {
             Projected::Joint(joint) => {
                 let mut pulled = buffers.take(joint.len());
                 let target = Gradients::Joint(&mut pulled);
-                kept.geometry
-                    .backward((q, kv, &dmixed), &mut scores, target);
+                geometry.backward((q, kv, &dmixed), &mut scores, target);
                 Projected::Joint(pulled)
             }
             Projected::Apart(queries, pairs) => {
                 let mut pulled = (buffers.take(queries.len()), buffers.take(pairs.len()));
                 let target = Gradients::Apart(&mut pulled.0, &mut pulled.1);
-                kept.geometry
-                    .backward((q, kv, &dmixed), &mut scores, target);
+                geometry.backward((q, kv, &dmixed), &mut scores, target);
                 Projected::Apart(pulled.0, pulled.1)
             }
         };
         if let Some((total, shape)) = &mut elsewhere.bias {
-            kept.geometry.add_bias_gradient(&scores, *shape, total);
+            geometry.add_bias_gradient(&scores, *shape, total);
         }
-        Ok(Pulled(pulled))
+        Ok(Pulled::All(pulled))
     }
 
     /// The gradient of the input, where it is wanted, as [`Write`] says; `x` is needed where
     /// [`Self::reads_input`].
     pub(super) fn push<T: Real>(
         &self,
-        Pulled(pulled): &Pulled<'_, T>,
+        pulled: &Pulled<'_, T>,
         x: Option<&[T]>,
         dx: Option<(&mut [T], Write)>,
         elsewhere: &mut Elsewhere<'_, T>,
@@ -212,8 +259,17 @@ impl Attention {
     ) -> Result<()> {
         let width = self.width();
         let (mut dx, mut write) = dx.map_or((None, Write::Add), |(dx, write)| (Some(dx), write));
+        let whole = Part {
+            stride: width,
+            first: 0,
+        };
         match pulled {
-            Projected::Joint(joint) => {
+            Pulled::Queries(queries) => {
+                let target = dx.map(|dx| (dx, write));
+                self.query
+                    .backward(x, (queries, whole), target, context, gradient)?;
+            }
+            Pulled::All(Projected::Joint(joint)) => {
                 for (at, linear) in [&self.query, &self.key, &self.value]
                     .into_iter()
                     .enumerate()
@@ -227,11 +283,7 @@ impl Attention {
                     write = Write::Add;
                 }
             }
-            Projected::Apart(queries, pairs) => {
-                let whole = Part {
-                    stride: width,
-                    first: 0,
-                };
+            Pulled::All(Projected::Apart(queries, pairs)) => {
                 let target = dx.map(|dx| (dx, write));
                 self.query
                     .backward(x, (queries, whole), target, context, gradient)?;

@@ -11,7 +11,7 @@ use candle_core::Tensor;
 use super::buffers::Buffer;
 use super::elementwise::{add, add_row_sums, add_to_rows, drop};
 use super::matrix::WeightMatrix;
-use super::param::{Gradient, Param};
+use super::param::{Gradient, Param, Slice};
 use super::{Context, Planner};
 use crate::model;
 use crate::ops::cpu::{Matrix, MatrixMut, Real, Write, wide_product};
@@ -85,6 +85,20 @@ impl Linear {
     /// Width of the output.
     pub(super) fn out(&self) -> usize {
         self.weight.size().0
+    }
+
+    /// Widths of the output and of the input.
+    pub(super) fn size(&self) -> (usize, usize) {
+        self.weight.size()
+    }
+
+    /// The weight `[out, in]`, where the map is nothing but a product with it, and it is
+    /// frozen and kept in the step's own format.
+    pub(super) fn frozen<T: Real>(&self) -> Result<Option<Slice<'_, T>>> {
+        if self.bias.is_some() || self.update.is_some() {
+            return Ok(None);
+        }
+        self.weight.frozen()
     }
 
     /// Whether anything here is trained.

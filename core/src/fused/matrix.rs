@@ -13,7 +13,7 @@
 use candle_core::{DType, Tensor};
 use half::bf16;
 
-use super::param::Param;
+use super::param::{Param, Slice};
 use super::{Context, Planner};
 use crate::model::Weight;
 use crate::ops::cpu::{Matrix, MatrixMut, PackedWeight, Real, View, Write, wide_product};
@@ -75,6 +75,14 @@ impl WeightMatrix {
         match &self.form {
             Form::Plain(param) if param.is_trained() => Some(param),
             _ => None,
+        }
+    }
+
+    /// Its elements, where it is frozen and kept in the step's own format.
+    pub(super) fn frozen<T: Real>(&self) -> Result<Option<Slice<'_, T>>> {
+        match &self.form {
+            Form::Plain(param) if !param.is_trained() => Ok(Some(param.read(&[])?)),
+            _ => Ok(None),
         }
     }
 

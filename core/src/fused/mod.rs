@@ -17,6 +17,7 @@
 //! | `t5`, `bert` | embeddings, stacks, loss |
 //! | `stack`, `branch` | the order of things, and where the backward pass may stop |
 //! | `attention`, `feed_forward`, `adapter`, `linear`, `norm` | one piece each, forward and backward |
+//! | `absorbed` | attention to the encoder without keys and values |
 //! | `param`, `matrix` | where values are read, and products with those that are matrices |
 //! | `buffers`, `elementwise` | room, loops |
 //!
@@ -24,6 +25,7 @@
 //! reads an [`Outline`], which has no place for what it does not know.
 //! Results do not depend on the number of threads.
 
+mod absorbed;
 mod adapter;
 mod attention;
 mod bert;

@@ -9,6 +9,7 @@
 
 mod geometry;
 mod heads;
+mod multi_query;
 mod packed;
 
 use std::sync::Mutex;
@@ -17,6 +18,7 @@ use candle_core::{D, DType, Tensor};
 
 pub(crate) use self::geometry::{Arrangement, Geometry, Gradients};
 pub(crate) use self::heads::Bias;
+pub(crate) use self::multi_query::MultiQuery;
 use self::packed::PackedAttention;
 use super::Segments;
 use super::dropout::dropout;

@@ -48,6 +48,11 @@ impl Segments {
         })
     }
 
+    /// The length of each sequence.
+    pub(crate) fn lengths(&self) -> impl Iterator<Item = usize> {
+        self.offsets.windows(2).map(|pair| pair[1] - pair[0])
+    }
+
     /// Sequences on the CPU whose rows stay packed: there is no way to a padded tensor.
     #[must_use]
     pub(crate) fn of(offsets: &[usize]) -> Self {

@@ -11,6 +11,7 @@ use crate::random::Key;
 struct Columns {
     stride: usize,
     first: usize,
+    shared: bool, // whether all heads read the same ones
 }
 
 /// Where queries, keys and values, each h·e wide, stand in their rows.
@@ -25,7 +26,11 @@ pub(crate) struct Arrangement {
 impl Arrangement {
     /// Queries in rows of their own, keys and values side by side in others.
     pub(crate) fn apart(width: usize) -> Self {
-        let columns = |stride, first| Columns { stride, first };
+        let columns = |stride, first| Columns {
+            stride,
+            first,
+            shared: false,
+        };
         Self {
             queries: columns(width, 0),
             keys: columns(2 * width, 0),
@@ -39,12 +44,29 @@ impl Arrangement {
         let columns = |first| Columns {
             stride: 3 * width,
             first,
+            shared: false,
         };
         Self {
             queries: columns(0),
             keys: columns(width),
             values: columns(2 * width),
             joint: true,
+        }
+    }
+
+    /// `heads` queries of some width in rows of their own; other rows, of that width, are
+    /// keys and values of all heads.
+    pub(super) fn shared(width: usize, heads: usize) -> Self {
+        let columns = |stride, shared| Columns {
+            stride,
+            first: 0,
+            shared,
+        };
+        Self {
+            queries: columns(heads * width, false),
+            keys: columns(width, true),
+            values: columns(width, true),
+            joint: false,
         }
     }
 }
@@ -72,9 +94,9 @@ pub(super) struct Problem {
     pub(super) head: usize,
     pub(super) queries: usize,
     pub(super) keys: usize,
-    first: (usize, usize), // query and key
-    width: usize,          // h·e
-    head_width: usize,     // e
+    pub(super) first: (usize, usize), // query and key
+    width: usize,                     // h·e
+    head_width: usize,                // e
     arrangement: Arrangement,
 }
 
@@ -138,6 +160,11 @@ impl Geometry {
         start..start + problem.scores()
     }
 
+    /// Where the scores of a sequence lie among all.
+    pub(super) fn sequence(&self, sequence: usize) -> Range<usize> {
+        self.scores[sequence]..self.scores[sequence + 1]
+    }
+
     /// The number of a score in the padded tensor `[b, h, q, k]`, so that dropout is the
     /// same as in the padded form.
     pub(super) fn element(&self, problem: &Problem, query: usize, key: usize) -> u64 {
@@ -156,6 +183,11 @@ impl Geometry {
     /// The rows `[q, h·e]` of each sequence.
     pub(super) fn split_output<'a, T>(&self, all: &'a mut [T]) -> Vec<&'a mut [T]> {
         split(&self.queries, self.width, all)
+    }
+
+    /// The rows of each sequence that queries look at, which all heads share.
+    pub(super) fn split_keys<'a, T>(&self, all: &'a mut [T]) -> Vec<&'a mut [T]> {
+        split(&self.keys, self.arrangement.keys.stride, all)
     }
 
     /// The rows of each sequence's gradients.
@@ -251,6 +283,16 @@ impl Problem {
         Columns {
             stride: self.width,
             first: 0,
+            shared: false,
+        }
+    }
+
+    /// Where the head's columns start.
+    fn offset(&self, columns: Columns) -> usize {
+        if columns.shared {
+            0
+        } else {
+            self.head * self.head_width
         }
     }
 
@@ -260,7 +302,7 @@ impl Problem {
         (row, rows): (usize, usize),
         columns: Columns,
     ) -> Matrix<'a, T> {
-        let start = row * columns.stride + columns.first + self.head * self.head_width;
+        let start = row * columns.stride + columns.first + self.offset(columns);
         // Nothing where an empty sequence ends the slice.
         let part = &all[start.min(all.len())..];
         Matrix::new(part, (rows, self.head_width), columns.stride)
@@ -272,7 +314,7 @@ impl Problem {
         rows: usize,
         columns: Columns,
     ) -> MatrixMut<'a, T> {
-        let start = (columns.first + self.head * self.head_width).min(own.len());
+        let start = (columns.first + self.offset(columns)).min(own.len());
         let part = &mut own[start..];
         MatrixMut::new(part, (rows, self.head_width), columns.stride)
     }

@@ -166,26 +166,31 @@ impl Geometry {
     }
 
     fn drop_in_place<T: Real>(&self, values: &mut [T], problem: &Problem) {
+        for (query, row) in values.chunks_exact_mut(problem.keys.max(1)).enumerate() {
+            self.drop_row(row, problem, query);
+        }
+    }
+
+    /// Applies the dropout to what belongs to the scores of one query.
+    pub(super) fn drop_row<T: Real>(&self, row: &mut [T], problem: &Problem, query: usize) {
         let Some((rate, key)) = self.dropout else {
             return;
         };
         let (mask, kept) = (Mask::new(rate, key), T::from_f64(1.0 / (1.0 - rate)));
-        for (query, row) in values.chunks_exact_mut(problem.keys.max(1)).enumerate() {
-            for (at, value) in row.iter_mut().enumerate() {
-                let element = self.element(problem, query, at);
-                *value = if mask.drops(element) {
-                    T::zero()
-                } else {
-                    *value * kept
-                };
-            }
+        for (at, value) in row.iter_mut().enumerate() {
+            let element = self.element(problem, query, at);
+            *value = if mask.drops(element) {
+                T::zero()
+            } else {
+                *value * kept
+            };
         }
     }
 }
 
 /// `dS = P · (dP − Σ P dP)` of each row, in place of `P`.
 #[inline(always)]
-fn unnormalise<T: Real>(p: &mut [T], dp: &[T], width: usize) {
+pub(super) fn unnormalise<T: Real>(p: &mut [T], dp: &[T], width: usize) {
     for (p, dp) in p.chunks_exact_mut(width).zip(dp.chunks_exact(width)) {
         let mean = sum2(p, dp, |p, dp| p * dp);
         for (p, &dp) in p.iter_mut().zip(dp) {
@@ -196,7 +201,7 @@ fn unnormalise<T: Real>(p: &mut [T], dp: &[T], width: usize) {
 
 /// Adds the bias to scores `[queries, keys]` and takes the softmax of each row.
 #[inline(always)]
-fn normalise<T: Real>(scores: &mut [T], problem: &Problem, bias: Option<Bias<'_, T>>) {
+pub(super) fn normalise<T: Real>(scores: &mut [T], problem: &Problem, bias: Option<Bias<'_, T>>) {
     for (query, row) in scores.chunks_exact_mut(problem.keys.max(1)).enumerate() {
         if let Some(bias) = &bias {
             let added = bias.row(problem.head, query, problem.keys);

@@ -111,6 +111,77 @@ fn the_packed_form_equals_the_padded_form_and_its_gradients() -> Result<()> {
     Ok(())
 }
 
+/// What heads with keys of their own compute where all of them have the same ones, which are
+/// the values too: the output, and the gradients of queries and rows.
+fn shared(
+    case: &Case,
+    rows: &Var,
+    dy: &Tensor,
+    dropout: Option<(f64, Key)>,
+) -> Result<[Vec<f64>; 3]> {
+    let keys = Tensor::cat(&[rows.as_tensor(); HEADS], 1)?;
+    let y = Packed {
+        queries: &case.q,
+        keys: &keys,
+        values: &keys,
+        segments: (&case.from, &case.to),
+        heads: HEADS,
+        scale: 0.7,
+        bias: None,
+        dropout,
+    }
+    .forward()?;
+    let store = (&y * dy)?.sum_all()?.backward()?;
+    let gradient = |of: &Var| -> Result<Vec<f64>> {
+        let found = store.get(of).ok_or_else(|| crate::Error::method("none"))?;
+        Ok(found.flatten_all()?.to_vec1()?)
+    };
+    let y = y.flatten_all()?.to_vec1()?;
+    Ok([y, gradient(&case.q)?, gradient(rows)?])
+}
+
+#[test]
+fn heads_that_share_their_keys_are_computed_together() -> Result<()> {
+    let lengths: [(&[usize], &[usize]); 4] = [
+        (&[0, 1], &[0, 1]),
+        (&[0, 2, 3], &[0, 5, 11]),
+        (&[0, 3, 3, 4], &[0, 0, 7, 9]),
+        (&[0, 40, 73], &[0, 21, 60]),
+    ];
+    for (queries, keys) in lengths {
+        for dropout in [None, Some((0.3, Key::new(5)))] {
+            let case = Case::new(queries, keys, None)?;
+            let device = &Device::Cpu;
+            let tokens = case.to.tokens();
+            let rows = Tensor::randn(0f64, 1.0, (tokens, WIDTH), device)?;
+            let (rows, dy) = (Var::from_tensor(&rows)?, case.q.as_detached_tensor().cos()?);
+            let expected = shared(&case, &rows, &dy, dropout)?;
+
+            let segments = (&case.from, &case.to);
+            let attention = MultiQuery::new((WIDTH, HEADS), (0.7, dropout), segments);
+            let flat = |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<f64>();
+            let (q, x, dy) = (flat(&case.q)?, flat(&rows)?, flat(&dy)?);
+            let mut scores = vec![f64::NAN; attention.scores()];
+            attention.probabilities((&q, &x), &mut scores);
+            let mut y = vec![f64::NAN; q.len()];
+            attention.mix(&scores, &x, &mut y);
+            let (mut dq, mut dx) = (vec![f64::NAN; q.len()], vec![1.0; x.len()]);
+            let gradients = (&mut dq[..], Some(&mut dx[..]));
+            attention.backward((&q, &x, &dy), &mut scores, gradients);
+            dx.iter_mut().for_each(|added| *added -= 1.0);
+
+            for (found, expected) in [y, dq, dx].iter().zip(&expected) {
+                let most = expected.iter().fold(0f64, |most, x| most.max(x.abs()));
+                for (found, expected) in found.iter().zip(expected) {
+                    let off = (found - expected).abs();
+                    assert!(off <= 1e-12 * most.max(1.0), "{off:e} of {most:e}");
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn a_query_that_may_see_no_key_gives_zeros_and_no_gradient() -> Result<()> {
     let case = Case::new(&[0, 2, 5], &[0, 2, 5], None)?;

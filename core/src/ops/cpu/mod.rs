@@ -12,7 +12,7 @@ mod view;
 pub(crate) use mixed::PackedWeight;
 #[cfg(test)]
 pub(crate) use mixed::is_available as mixed_precision_is_available;
-pub(crate) use product::{Matrix, MatrixMut, Write, product, wide_product};
+pub(crate) use product::{Matrix, MatrixMut, Write, add_product, product, wide_product};
 pub(crate) use real::Real;
 pub(crate) use view::{View, contiguous};
 

@@ -141,6 +141,19 @@ pub(crate) fn product<T: Real>(
     multiply(alpha, a, b, c, Write::Replace, gemm::Parallelism::None);
 }
 
+/// `c ← c + α · a b`, on the calling thread.
+///
+/// # Panics
+/// If the shapes do not fit together.
+pub(crate) fn add_product<T: Real>(
+    alpha: T,
+    a: Matrix<'_, T>,
+    b: Matrix<'_, T>,
+    c: &mut MatrixMut<'_, T>,
+) {
+    multiply(alpha, a, b, c, Write::Add, gemm::Parallelism::None);
+}
+
 /// `c ← α · a b` or `c ← c + α · a b`, on all threads of the pool that it is called in. The
 /// result does not depend on their number.
 ///
