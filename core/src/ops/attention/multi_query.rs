@@ -10,11 +10,6 @@
 //! dR = α dS X             dX = α dSᵀ R + P̃ᵀ dU
 //! ```
 
-#![expect(
-    clippy::inline_always,
-    reason = "loops only use the processor's vectors where they are inlined into `vectorised`"
-)]
-
 use std::borrow::Cow;
 
 use rayon::prelude::*;

@@ -168,7 +168,9 @@ fn heads_that_share_their_keys_are_computed_together() -> Result<()> {
             let (mut dq, mut dx) = (vec![f64::NAN; q.len()], vec![1.0; x.len()]);
             let gradients = (&mut dq[..], Some(&mut dx[..]));
             attention.backward((&q, &x, &dy), &mut scores, gradients);
-            dx.iter_mut().for_each(|added| *added -= 1.0);
+            for added in &mut dx {
+                *added -= 1.0;
+            }
 
             for (found, expected) in [y, dq, dx].iter().zip(&expected) {
                 let most = expected.iter().fold(0f64, |most, x| most.max(x.abs()));
