@@ -4,8 +4,9 @@
 //! forward pass, once for the gradient of its input and, where it is trained, once for its
 //! own; attention's two products forward and four backward, on the lengths that the
 //! sequences have. Where the step multiplies queries by the weights of keys and values rather
-//! than make those, it is that which is counted. Elementwise work is not counted, nor is work that a trained part below
-//! would not need: where nothing below a branch is trained, the gradient of its input.
+//! than make those, it is that which is counted. Elementwise work is not counted, nor is work
+//! that a trained part below would not need: where nothing below a branch is trained, the
+//! gradient of its input.
 
 use crate::config::{BottleneckConfig, DoraConfig, Method, Positions};
 use crate::model::ModelShape;
@@ -88,14 +89,16 @@ impl Counter<'_> {
         passes * 2.0 * 2.0 * multiplied
     }
 
-    /// Whether the maps of keys and values are frozen, and their products spared.
+    /// Whether the maps of keys and values are frozen and plain, and their products spared.
     fn is_absorbed(&self, lengths: &[(usize, usize)]) -> bool {
-        let frozen = !matches!(
-            self.method,
-            Method::Full | Method::Said(_) | Method::Lora(_) | Method::Dora(_)
-        );
+        let plain = match self.method {
+            // On T5, BitFit's biases are added to keys and values.
+            Method::Full | Method::BitFit | Method::Said(_) => false,
+            Method::Lora(config) => !config.targets.iter().any(|t| t == "k" || t == "v"),
+            _ => true,
+        };
         let sizes = (self.shape.heads, self.shape.d_kv, self.shape.d_model);
-        frozen && MultiQuery::pays(sizes, lengths.iter().map(|l| (l.1, l.0)))
+        plain && MultiQuery::pays(sizes, lengths.iter().map(|l| (l.1, l.0)))
     }
 
     /// Low-rank updates: two thin products forward, four backward.

@@ -163,7 +163,7 @@ pub fn run(work: &Workload) -> Result<Report> {
     let (peak, device_peak) = (peak_memory(), device::peak_memory(&device)?);
     let rate = before.max(products::rate(&device, model.dtype)?);
     // The hand-written step reads whole weights in its own format on the side of the queries.
-    let absorbs = objective.form() == "fused"
+    let absorbs = objective.form() == StepForm::Fused.to_string()
         && work.mixed_precision == MixedPrecision::No
         && work.model.frozen_dtype.is_none();
     let report = Report {

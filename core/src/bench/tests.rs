@@ -18,6 +18,11 @@ fn the_arithmetic_of_t5_small_is_what_the_study_counted() {
     // Of the keys and values of six layers, 26 GFLOP, the queries' side takes a quarter.
     let spared = gflop - flops(&shape, &method, &[(128, 8); 16], true) * 1e-9;
     assert!((18.0..21.0).contains(&spared), "{spared}");
+    for table in ["kind = 'full'", "kind = 'bitfit'", "kind = 'lora'"] {
+        let method = self::method(table);
+        let [made, told] = [false, true].map(|a| flops(&shape, &method, &[(128, 8); 16], a));
+        assert!((made - told).abs() < 1.0, "{table} makes keys and values");
+    }
     let long = flops(&shape, &method, &[(16, 128); 16], true);
     assert!((long - flops(&shape, &method, &[(16, 128); 16], false)).abs() < 1.0);
 }
