@@ -7,6 +7,7 @@
 mod mixed;
 mod product;
 mod real;
+mod transpose;
 mod view;
 
 pub(crate) use mixed::PackedWeight;

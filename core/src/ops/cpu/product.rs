@@ -3,7 +3,7 @@
 //! `gemm` picks AVX-512, AVX2 or NEON code when the program runs. Another library, such as
 //! Accelerate, would take its place in [`multiply`] and nowhere else.
 
-use super::Real;
+use super::{Real, transpose};
 
 /// A matrix inside a slice.
 #[derive(Debug, Clone, Copy)]
@@ -188,6 +188,26 @@ fn multiply<T: Real>(
         a.rows == c.rows && b.columns == c.columns,
         "outer sizes agree"
     );
+    if transpose::pays(&b, a.rows) {
+        let wide = !matches!(parallelism, gemm::Parallelism::None);
+        transpose::by_columns(b, wide, |first, part| {
+            let c = &mut c.columns(first, part.columns);
+            call(alpha, a, part, c, write, parallelism);
+        });
+    } else {
+        call(alpha, a, b, c, write, parallelism);
+    }
+}
+
+/// Hands a product whose sizes agree to the library.
+fn call<T: Real>(
+    alpha: T,
+    a: Matrix<'_, T>,
+    b: Matrix<'_, T>,
+    c: &mut MatrixMut<'_, T>,
+    write: Write,
+    parallelism: gemm::Parallelism,
+) {
     #[expect(
         clippy::cast_possible_wrap,
         reason = "no slice is longer than isize::MAX"

@@ -1,6 +1,8 @@
 //! The number formats of one-pass forms.
 
+use std::cell::Cell;
 use std::ops::Neg;
+use std::thread::LocalKey;
 
 use candle_core::{CpuStorage, WithDType};
 use half::bf16;
@@ -10,6 +12,8 @@ use half::bf16;
 pub(crate) trait Real: WithDType + Neg<Output = Self> {
     const NEG_INFINITY: Self;
 
+    /// Room of the calling thread, to be taken out and put back.
+    fn room() -> &'static LocalKey<Cell<Vec<Self>>>;
     /// The elements of a storage that holds this format.
     fn of_storage(storage: &mut CpuStorage) -> Option<&mut [Self]> {
         Self::vec_of_storage(storage).map(Vec::as_mut_slice)
@@ -44,6 +48,11 @@ pub(crate) trait Real: WithDType + Neg<Output = Self> {
 
 impl Real for f32 {
     const NEG_INFINITY: Self = f32::NEG_INFINITY;
+
+    fn room() -> &'static LocalKey<Cell<Vec<Self>>> {
+        thread_local!(static ROOM: Cell<Vec<f32>> = const { Cell::new(Vec::new()) });
+        &ROOM
+    }
 
     fn vec_of_storage(storage: &mut CpuStorage) -> Option<&mut Vec<Self>> {
         match storage {
@@ -155,6 +164,11 @@ impl Real for f32 {
 
 impl Real for f64 {
     const NEG_INFINITY: Self = f64::NEG_INFINITY;
+
+    fn room() -> &'static LocalKey<Cell<Vec<Self>>> {
+        thread_local!(static ROOM: Cell<Vec<f64>> = const { Cell::new(Vec::new()) });
+        &ROOM
+    }
 
     fn vec_of_storage(storage: &mut CpuStorage) -> Option<&mut Vec<Self>> {
         match storage {
