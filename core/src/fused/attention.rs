@@ -5,6 +5,7 @@
 
 use super::absorbed::{self, Absorbed};
 use super::buffers::Buffer;
+use super::elementwise::first_rows;
 use super::linear::{Linear, Part};
 use super::param::Gradient;
 use super::{Context, Planner};
@@ -39,6 +40,8 @@ pub(super) struct Rows<'a, T> {
 pub(super) enum Looks<'a, T> {
     /// At its own sequence, with a bias on the scores in T5.
     Inside(Option<Bias<'a, T>>),
+    /// At its own sequence, from its first row only.
+    FromFirst,
     /// At the encoder's output.
     At(Rows<'a, T>),
 }
@@ -107,7 +110,8 @@ impl Attention {
         self.query.out()
     }
 
-    /// Attends from rows `x`; the output goes to `y: [tokens, d_model]`.
+    /// Attends from rows `x`; the output goes to `y: [tokens, d_model]`, `[b, d_model]` from
+    /// first rows only.
     pub(super) fn forward<'s, T: Real>(
         &self,
         x: Rows<'_, T>,
@@ -131,6 +135,15 @@ impl Attention {
                 }
                 let arrangement = Arrangement::joint(width);
                 (arrangement, x.segments, bias, Projected::Joint(joint))
+            }
+            Looks::FromFirst => {
+                let of_first = context.of_first_rows(x.segments);
+                let projected = self.project_first(x, (context, &of_first))?;
+                let shape = (width, self.heads);
+                let segments = (&Segments::single_rows(x.segments.batch()), x.segments);
+                let geometry = Geometry::new(shape, Arrangement::apart(width), noise, segments)
+                    .numbered_among(x.segments.longest());
+                return self.attend((geometry, projected, None), y, &of_first);
             }
             Looks::At(memory) => {
                 let mut queries = buffers.take(tokens * width);
@@ -157,10 +170,40 @@ impl Attention {
         };
         let shape = (width, self.heads);
         let geometry = Geometry::new(shape, arrangement, noise, (x.segments, to));
-        let mut probabilities = buffers.take(geometry.scores());
+        self.attend((geometry, projected, bias), y, context)
+    }
+
+    /// Queries of the first row of each sequence, keys and values of all rows.
+    fn project_first<'s, T: Real>(
+        &self,
+        x: Rows<'_, T>,
+        (context, of_first): (&Context<'s, T>, &Context<'s, T>),
+    ) -> Result<Projected<'s, T>> {
+        let (buffers, width) = (context.buffers, self.width());
+        let part = |stride, first| Part { stride, first };
+        let first = first_rows(x.rows, x.segments, buffers);
+        let mut queries = buffers.take(x.segments.batch() * width);
+        let whole = part(width, 0);
+        self.query
+            .forward(&first, (&mut queries, whole), of_first)?;
+        let mut pairs = buffers.take(x.segments.tokens() * 2 * width);
+        for (at, linear) in [&self.key, &self.value].into_iter().enumerate() {
+            let part = part(2 * width, at * width);
+            linear.forward(x.rows, (&mut pairs, part), context)?;
+        }
+        Ok(Projected::Apart(queries, pairs))
+    }
+
+    fn attend<'s, T: Real>(
+        &self,
+        (geometry, projected, bias): (Geometry, Projected<'s, T>, Option<Bias<'_, T>>),
+        y: &mut [T],
+        context: &Context<'s, T>,
+    ) -> Result<Kept<'s, T>> {
+        let mut probabilities = context.buffers.take(geometry.scores());
         let (q, kv) = projected.rows();
         geometry.probabilities((q, kv), bias, &mut probabilities);
-        let mut mixed = buffers.take(tokens * width);
+        let mut mixed = context.buffers.take(geometry.outputs());
         geometry.mix(&probabilities, kv, &mut mixed);
         let core = Core::Projected(geometry, projected);
         self.finish((core, probabilities, mixed), y, context)
@@ -299,6 +342,48 @@ impl Attention {
                     linear.backward(Some(memory), (pairs, part), target, context, gradient)?;
                 }
             }
+        }
+        Ok(())
+    }
+}
+
+impl Attention {
+    /// [`Self::push`] for [`Looks::FromFirst`]: the gradient of the rows, into `dx`, is that
+    /// of keys and values; that of the queries is added to `dfirst: [b, d_model]`.
+    pub(super) fn push_first<'s, T: Real>(
+        &self,
+        pulled: &Pulled<'_, T>,
+        (x, segments): (Option<&[T]>, &Segments),
+        mut wanted: Option<(&mut [T], &mut [T])>, // dfirst, dx
+        context: &Context<'s, T>,
+        gradient: &mut Gradient<'_, T>,
+    ) -> Result<()> {
+        let Pulled::All(Projected::Apart(queries, pairs)) = pulled else {
+            return Err(Error::method(
+                "queries of first rows have rows of their own",
+            ));
+        };
+        let width = self.width();
+        let whole = Part {
+            stride: width,
+            first: 0,
+        };
+        let first = x.map(|x| first_rows(x, segments, context.buffers));
+        let dfirst = wanted
+            .as_mut()
+            .map(|(dfirst, _)| (&mut **dfirst, Write::Add));
+        let of_first = context.of_first_rows(segments);
+        let dy = (&**queries, whole);
+        self.query
+            .backward(first.as_deref(), dy, dfirst, &of_first, gradient)?;
+        let maps = [(&self.key, Write::Replace), (&self.value, Write::Add)];
+        for (at, (linear, write)) in maps.into_iter().enumerate() {
+            let part = Part {
+                stride: 2 * width,
+                first: at * width,
+            };
+            let dx = wanted.as_mut().map(|(_, dx)| (&mut **dx, write));
+            linear.backward(x, (pairs, part), dx, context, gradient)?;
         }
         Ok(())
     }

@@ -1,11 +1,11 @@
 //! The step of an encoder: embeddings, layers, pooling, task head.
 
 use super::buffers::Buffer;
-use super::elementwise::{drop, scatter, update2};
+use super::elementwise::{scatter, update2};
 use super::linear::{Linear, Part};
 use super::norm::Norm;
 use super::param::{Gradient, Param};
-use super::stack::Stack;
+use super::stack::{Read, Stack};
 use super::{Context, Planner};
 use crate::config::Pooling;
 use crate::data::{Batch, Packed};
@@ -58,10 +58,14 @@ impl BertStep {
             Pooling::Pooler => pooler.map(|pooler| Linear::plan(pooler, planner)),
             Pooling::Mean | Pooling::Cls => None,
         };
+        let read = match model.pooling() {
+            Pooling::Mean => Read::All,
+            Pooling::Cls | Pooling::Pooler => Read::First,
+        };
         Ok(Self {
             tables: [table(words)?, table(positions)?, table(types)?],
             norm: Norm::plan(norm, planner)?,
-            stack: Stack::plan(stack, planner)?,
+            stack: Stack::plan(stack, read, planner)?,
             pooling: model.pooling(),
             pooler: pooler.transpose()?,
             head: Linear::of_tensors(&head.weight, &head.bias, planner)?,
@@ -90,7 +94,7 @@ impl BertStep {
 
         let further = below || self.stack.is_trained();
         let (loss, dhidden) = self.answer(
-            (model, &hidden, &segments),
+            (model, &hidden, &self.left(&segments)),
             (batch, further),
             context,
             gradient,
@@ -117,13 +121,22 @@ impl BertStep {
         Ok(loss)
     }
 
-    /// The hidden states `[tokens, d_model]`, and their width.
+    /// Where sequences lie in the stack's output.
+    fn left(&self, segments: &Segments) -> Segments {
+        if self.stack.narrows() {
+            Segments::single_rows(segments.batch())
+        } else {
+            segments.clone()
+        }
+    }
+
+    /// The stack's output `[rows, d_model]`, and where sequences lie in it.
     pub(super) fn encode<'s, T: Real>(
         &'s self,
         bert: &Bert,
         source: &Packed,
         context: &Context<'s, T>,
-    ) -> Result<(Buffer<'s, T>, usize)> {
+    ) -> Result<(Buffer<'s, T>, Segments)> {
         let sum = self.embed(&bert.embedded_rows(source)?, context)?;
         let mut embedded = context.buffers.take(sum.len());
         self.norm.forward(&sum, &mut embedded, context)?;
@@ -132,7 +145,7 @@ impl BertStep {
         let (hidden, _) = self
             .stack
             .forward(embedded, &segments, (None, false), context)?;
-        Ok((hidden, self.width))
+        Ok((hidden, self.left(&segments)))
     }
 
     fn embed<'s, T: Real>(
@@ -173,7 +186,7 @@ impl BertStep {
         }
         let noise = context.pass.noise(Head::DROPOUT);
         let mut read = context.buffers.copy(&pooled);
-        drop(&mut read, noise);
+        context.drop(&mut read, noise);
         let mut outputs = context.buffers.take(segments.batch() * self.head.out());
         self.head
             .forward(&read, (&mut outputs, whole(&self.head)), context)?;
@@ -184,7 +197,7 @@ impl BertStep {
         let outputs = (&*outputs, whole(&self.head));
         self.head
             .backward(Some(&read), outputs, target, context, gradient)?;
-        drop(&mut dpooled, noise);
+        context.drop(&mut dpooled, noise);
         let mut dgathered = dpooled;
         if let Some(pooler) = &self.pooler {
             update2(

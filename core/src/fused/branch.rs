@@ -11,13 +11,14 @@
 use super::adapter::Adapter;
 use super::attention::{self, Attention, Elsewhere, Looks, Rows};
 use super::buffers::Buffer;
-use super::elementwise::{add, drop};
+use super::elementwise::{add, add_to_first_rows, first_rows};
 use super::feed_forward::{self, FeedForward};
 use super::norm::Norm;
 use super::param::Gradient;
 use super::{Context, Planner};
 use crate::model::outline::{BranchOutline, Inner as Outlined, NormOrder};
 use crate::model::site::Reads;
+use crate::ops::Segments;
 use crate::ops::cpu::{Real, Write};
 use crate::random::Key;
 use crate::{Error, Result};
@@ -42,6 +43,7 @@ pub(super) enum Inner {
 /// What the backward pass reads.
 pub(super) struct Kept<'s, T> {
     input: Option<Buffer<'s, T>>, // h
+    first: Option<Segments>,      // where sequences lie whose first rows alone went on
     inner: InnerKept<'s, T>,
     adapter: Option<AdapterKept<'s, T>>,
     sum: Option<Buffer<'s, T>>, // s, where it is normed (BERT)
@@ -132,14 +134,29 @@ impl Branch {
         self.order == NormOrder::Before
     }
 
-    /// The new hidden state, and what the backward pass will read.
+    /// Whether it can give up all rows but the first of each sequence: it attends within
+    /// them, and nothing reads the others once it has.
+    pub(super) fn can_narrow(&self) -> bool {
+        matches!(self.inner, Inner::SelfAttention(_)) && !self.norms_first()
+    }
+
+    /// Whether it computes row by row.
+    pub(super) fn is_rowwise(&self) -> bool {
+        matches!(self.inner, Inner::FeedForward(_))
+    }
+
+    /// The new hidden state, of first rows only where attention looks from them only, and
+    /// what the backward pass will read.
     pub(super) fn forward<'s, T: Real>(
         &'s self,
         h: Buffer<'s, T>,
-        (segments, looks): (&crate::ops::Segments, Looks<'_, T>),
+        (segments, looks): (&Segments, Looks<'_, T>),
         context: &Context<'s, T>,
     ) -> Result<(Buffer<'s, T>, Kept<'s, T>)> {
-        let mut y = context.buffers.take(h.len());
+        let narrows = matches!(looks, Looks::FromFirst);
+        let first = narrows.then(|| first_rows(&h, segments, context.buffers));
+        let residual = first.as_deref().unwrap_or(&h);
+        let mut y = context.buffers.take(residual.len());
         let normed = self.normed(&h, context)?;
         let rows = normed.as_deref().unwrap_or(&h);
         let inner = match &self.inner {
@@ -153,7 +170,10 @@ impl Branch {
             }
         };
         std::mem::drop(normed);
-        let (sum, adapter) = self.join(&h, y, context)?;
+        let of_first = narrows.then(|| context.of_first_rows(segments));
+        let own = of_first.as_ref().unwrap_or(context);
+        let (sum, adapter) = self.join(residual, y, own)?;
+        std::mem::drop(first);
         let (next, sum) = if self.norms_first() {
             (sum, None)
         } else {
@@ -164,6 +184,7 @@ impl Branch {
         let input = (self.norms_first() || self.reads_input()).then_some(h);
         let kept = Kept {
             input,
+            first: narrows.then(|| segments.clone()),
             inner,
             adapter,
             sum,
@@ -193,7 +214,7 @@ impl Branch {
     ) -> Result<(Buffer<'s, T>, Option<AdapterKept<'s, T>>)> {
         let noise = self.noise(context);
         let Some(adapter) = &self.adapter else {
-            drop(&mut y, noise);
+            context.drop(&mut y, noise);
             add(&mut y, h);
             return Ok((y, None));
         };
@@ -202,19 +223,19 @@ impl Branch {
             Reads::Output => {
                 let mut sum = buffers.copy(&y);
                 let z = adapter.forward(&y, &mut sum, context)?;
-                drop(&mut sum, noise);
+                context.drop(&mut sum, noise);
                 add(&mut sum, h);
                 (sum, y, z)
             }
             Reads::Dropped => {
-                drop(&mut y, noise);
+                context.drop(&mut y, noise);
                 let mut sum = buffers.copy(&y);
                 add(&mut sum, h);
                 let z = adapter.forward(&y, &mut sum, context)?;
                 (sum, y, z)
             }
             Reads::Sum => {
-                drop(&mut y, noise);
+                context.drop(&mut y, noise);
                 add(&mut y, h);
                 let mut sum = buffers.copy(&y);
                 let z = if self.norms_first() {
@@ -239,6 +260,10 @@ impl Branch {
         context: &Context<'s, T>,
         gradient: &mut Gradient<'_, T>,
     ) -> Result<Option<Buffer<'s, T>>> {
+        let whole = context;
+        let first = kept.first.as_ref();
+        let of_first = first.map(|segments| whole.of_first_rows(segments));
+        let context = of_first.as_ref().unwrap_or(whole);
         let mut dsum = dnext;
         if let Some(sum) = &kept.sum {
             let mut inner = context.buffers.take(dsum.len());
@@ -269,6 +294,19 @@ impl Branch {
             _ => return Err(Error::method("a branch kept what another one reads")),
         };
         std::mem::drop(dy);
+        if let (Some(segments), PulledInner::Attention(inner, pulled)) = (first, &pulled) {
+            let x = (kept.input.as_deref(), segments);
+            if wanted == Wanted::Own {
+                inner.push_first(pulled, x, None, whole, gradient)?;
+                return Ok(None);
+            }
+            let width = dsum.len() / segments.batch().max(1);
+            let mut dx = whole.buffers.take(segments.tokens() * width);
+            let targets = Some((&mut *dsum, &mut *dx));
+            inner.push_first(pulled, x, targets, whole, gradient)?;
+            add_to_first_rows(&mut dx, &dsum, segments);
+            return Ok(Some(dx));
+        }
         let mut push =
             |x: Option<&[T]>, dx: Option<(&mut [T], Write)>, gradient: &mut _| match &pulled {
                 PulledInner::Attention(inner, pulled) => {
@@ -313,14 +351,14 @@ impl Branch {
         let (Some(adapter), Some(AdapterKept { read, z })) = (&self.adapter, kept) else {
             return Ok(noise.is_some().then(|| {
                 let mut dy = context.buffers.copy(dsum);
-                drop(&mut dy, noise);
+                context.drop(&mut dy, noise);
                 dy
             }));
         };
         let mut dy = context.buffers.copy(dsum);
         match adapter.reads {
             Reads::Output => {
-                drop(&mut dy, noise);
+                context.drop(&mut dy, noise);
                 let mut dread = context.buffers.copy(&dy);
                 let kept = (&*read, &*z, &*dy);
                 adapter.backward(kept, Some(&mut dread), context, gradient)?;
@@ -329,7 +367,7 @@ impl Branch {
             Reads::Dropped => {
                 let kept = (&*read, &*z, &**dsum);
                 adapter.backward(kept, Some(&mut dy), context, gradient)?;
-                drop(&mut dy, noise);
+                context.drop(&mut dy, noise);
                 Ok(Some(dy))
             }
             Reads::Sum => {
@@ -350,7 +388,7 @@ impl Branch {
                     return Ok(None);
                 }
                 dy.copy_from_slice(dsum);
-                drop(&mut dy, noise);
+                context.drop(&mut dy, noise);
                 Ok(Some(dy))
             }
         }

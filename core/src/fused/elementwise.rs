@@ -2,6 +2,8 @@
 
 use rayon::prelude::*;
 
+use super::buffers::{Buffer, Buffers};
+use crate::ops::Segments;
 use crate::ops::cpu::{ELEMENTS, ROWS, Real, vectorised};
 use crate::ops::dropout::drop_in_place;
 use crate::random::Key;
@@ -63,12 +65,46 @@ pub(super) fn add<T: Real>(y: &mut [T], x: &[T]) {
     );
 }
 
-/// Multiplies by the factors of a dropout's mask, if there is one.
-pub(super) fn drop<T: Real>(y: &mut [T], noise: Option<(f64, Key)>) {
-    let Some(noise) = noise else { return };
+/// Multiplies by the factors of a dropout's mask.
+pub(super) fn drop<T: Real>(y: &mut [T], noise: (f64, Key)) {
     y.par_chunks_mut(ELEMENTS)
         .enumerate()
         .for_each(|(block, y)| drop_in_place(y, noise, block * ELEMENTS));
+}
+
+/// The same, of rows that are some of those that the mask is for.
+pub(super) fn drop_rows<T: Real>(y: &mut [T], noise: (f64, Key), rows: &[usize]) {
+    let width = y.len() / rows.len().max(1);
+    for (y, row) in y.chunks_exact_mut(width.max(1)).zip(rows) {
+        drop_in_place(y, noise, row * width);
+    }
+}
+
+/// The first row of each sequence, of rows `[tokens, width]`: `[b, width]`.
+pub(super) fn first_rows<'b, T: Real>(
+    x: &[T],
+    segments: &Segments,
+    buffers: &'b Buffers<T>,
+) -> Buffer<'b, T> {
+    let width = x.len() / segments.tokens().max(1);
+    let mut first = buffers.take(segments.batch() * width);
+    let starts = segments.offsets().iter();
+    for (first, &start) in first.chunks_exact_mut(width.max(1)).zip(starts) {
+        first.copy_from_slice(&x[start * width..][..width]);
+    }
+    first
+}
+
+/// Adds rows `[b, width]` to the first ones of sequences.
+pub(super) fn add_to_first_rows<T: Real>(x: &mut [T], first: &[T], segments: &Segments) {
+    let width = x.len() / segments.tokens().max(1);
+    let starts = segments.offsets().iter();
+    for (first, &start) in first.chunks_exact(width.max(1)).zip(starts) {
+        let row = &mut x[start * width..][..width];
+        row.iter_mut()
+            .zip(first)
+            .for_each(|(x, &first)| *x += first);
+    }
 }
 
 /// Adds `bias` to the first columns of rows that are `stride` wide.

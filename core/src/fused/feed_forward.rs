@@ -1,7 +1,7 @@
 //! The feed-forward: `wo(act(wi x))` or, gated, `wo(act(wi_0 x) · wi_1 x)`.
 
 use super::buffers::Buffer;
-use super::elementwise::{drop, update, update_pair, update2};
+use super::elementwise::{update, update_pair, update2};
 use super::linear::{Linear, Part};
 use super::param::Gradient;
 use super::{Context, Planner};
@@ -106,7 +106,7 @@ impl FeedForward {
                 #[inline(always)]
                 |x| unit::Relu.at(x).0,
             );
-            drop(&mut hidden, self.noise(context));
+            context.drop(&mut hidden, self.noise(context));
             self.outward.forward(&hidden, (y, self.outer()), context)?;
             return Ok(Kept::Rectified(hidden));
         }
@@ -128,7 +128,7 @@ impl FeedForward {
             Some(factor) => update2(&mut hidden, factor, #[inline(always)] |x, factor| unit.at(x).0 * factor),
             None => update(&mut hidden, #[inline(always)] |x| unit.at(x).0),
         });
-        drop(&mut hidden, self.noise(context));
+        context.drop(&mut hidden, self.noise(context));
         hidden
     }
 
@@ -156,7 +156,7 @@ impl FeedForward {
         self.outward
             .backward(hidden, (dy, self.outer()), target, context, gradient)?;
         std::mem::drop(made);
-        drop(&mut dhidden, self.noise(context));
+        context.drop(&mut dhidden, self.noise(context));
         let kind = self.non_linearity;
         Ok(match kept {
             Kept::Rectified(hidden) => {

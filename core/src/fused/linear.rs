@@ -9,7 +9,7 @@
 use candle_core::Tensor;
 
 use super::buffers::Buffer;
-use super::elementwise::{add, add_row_sums, add_to_rows, drop};
+use super::elementwise::{add, add_row_sums, add_to_rows};
 use super::matrix::WeightMatrix;
 use super::param::{Gradient, Param, Slice};
 use super::{Context, Planner};
@@ -202,7 +202,7 @@ impl LowRank {
     ) -> Result<(Option<Buffer<'s, T>>, Buffer<'s, T>)> {
         let dropped = self.noise(context).map(|noise| {
             let mut dropped = context.buffers.copy(x);
-            drop(&mut dropped, Some(noise));
+            context.drop(&mut dropped, Some(noise));
             dropped
         });
         let a = self.a.read(context.values)?;
@@ -250,7 +250,7 @@ impl LowRank {
         };
         let mut target = MatrixMut::new(&mut inner, (rows, width), width);
         wide_product(T::one(), du, a, &mut target, Write::Replace);
-        drop(&mut inner, self.noise(context));
+        context.drop(&mut inner, self.noise(context));
         add(dx, &inner);
         Ok(())
     }

@@ -42,6 +42,7 @@ mod stack;
 mod t5;
 
 use std::fmt;
+use std::sync::Arc;
 
 use candle_core::{DType, Tensor};
 
@@ -51,6 +52,7 @@ use crate::model::{Encoded, Model, Network, Outline, Pass};
 use crate::ops::Segments;
 use crate::ops::cpu::{Real, View};
 use crate::peft::Trainables;
+use crate::random::Key;
 use crate::{Error, Result};
 use bert::BertStep;
 use buffers::Buffers;
@@ -102,6 +104,7 @@ impl Fused {
     }
 
     /// What the encoder makes of inputs, without dropout; nothing is kept for a backward pass.
+    /// Where only the first row of each sequence is read, it is all that comes back.
     ///
     /// # Errors
     /// As [`Self::gradient`].
@@ -204,6 +207,7 @@ impl<T: Real> Step for Engine<T> {
             keep,
             pass,
             buffers: &self.buffers,
+            rows: None,
         };
         let mut flat = trainables.zeros::<T>()?;
         let gradient = &mut Gradient::new(&mut flat);
@@ -226,16 +230,18 @@ impl<T: Real> Step for Engine<T> {
             keep: Keep::Nothing,
             pass: &Pass::EVALUATION,
             buffers: &self.buffers,
+            rows: None,
         };
-        let (hidden, width) = match (&self.network, &model.network) {
+        let (hidden, segments) = match (&self.network, &model.network) {
             (Planned::T5(step), Network::T5(_)) => step.encode(source, &context)?,
             (Planned::Bert(step), Network::Bert(bert)) => step.encode(bert, source, &context)?,
             _ => return Err(another_model()),
         };
-        let shape = (source.tokens(), width);
+        let offsets = segments.offsets();
+        let shape = (segments.tokens(), model.shape.d_model);
         Ok(Encoded {
             hidden: Tensor::from_vec(hidden.to_vec(), shape, &model.device)?,
-            segments: Segments::new(&source.offsets, model.dtype, &model.device)?,
+            segments: Segments::new(offsets, model.dtype, &model.device)?,
         })
     }
 }
@@ -279,6 +285,29 @@ struct Context<'s, T> {
     /// The pass, for dropout.
     pass: &'s Pass,
     buffers: &'s Buffers<T>,
+    /// Which rows of the batch are computed on, where not all are.
+    rows: Option<Arc<[usize]>>,
+}
+
+impl<'s, T: Real> Context<'s, T> {
+    /// The same for the first row of each sequence alone.
+    fn of_first_rows(&self, segments: &Segments) -> Self {
+        let starts = &segments.offsets()[..segments.batch()];
+        Self {
+            rows: Some(starts.into()),
+            ..*self
+        }
+    }
+
+    /// Multiplies rows `[tokens, any]` by the factors of a dropout's mask, if there is one:
+    /// each row by those that it has among all rows of the batch.
+    fn drop(&self, y: &mut [T], noise: Option<(f64, Key)>) {
+        let Some(noise) = noise else { return };
+        match &self.rows {
+            None => elementwise::drop(y, noise),
+            Some(rows) => elementwise::drop_rows(y, noise, rows),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@
 use super::attention::{Elsewhere, Looks, Rows};
 use super::branch::{Branch, Inner, Kept, Wanted};
 use super::buffers::Buffer;
-use super::elementwise::drop;
 use super::norm::Norm;
 use super::param::{Gradient, Param};
 use super::{Context, Keep, Planner};
@@ -26,6 +25,14 @@ pub(super) struct Stack {
     relative: Option<Relative>,
     last: Option<(Norm, String)>, // the norm at the end, and its dropout
     first: Option<usize>,         // the lowest branch with something trained
+    narrows: Option<usize>,       // the branch after which only first rows are computed
+}
+
+/// Which rows of each sequence are read from a stack's output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Read {
+    All,
+    First,
 }
 
 /// The bias by relative position of all self-attentions.
@@ -61,7 +68,11 @@ pub(super) struct Memory<'a, 's, T> {
 }
 
 impl Stack {
-    pub(super) fn plan(outline: &StackOutline<'_>, planner: Planner<'_>) -> Result<Self> {
+    pub(super) fn plan(
+        outline: &StackOutline<'_>,
+        read: Read,
+        planner: Planner<'_>,
+    ) -> Result<Self> {
         let branches = outline
             .branches
             .iter()
@@ -82,13 +93,27 @@ impl Stack {
         } else {
             branches.iter().position(Branch::is_trained)
         };
+        // Rows mix in attention only: after the last one each is on its own.
+        let narrows = match read {
+            Read::All => None,
+            Read::First => branches
+                .iter()
+                .rposition(|branch| !branch.is_rowwise())
+                .filter(|&last| branches[last].can_narrow()),
+        };
         Ok(Self {
             dropout: outline.dropout.to_owned(),
             branches,
             relative,
             last: last.transpose()?,
             first,
+            narrows,
         })
+    }
+
+    /// Whether the output is the first row of each sequence alone.
+    pub(super) fn narrows(&self) -> bool {
+        self.narrows.is_some()
     }
 
     /// Whether anything here is trained.
@@ -109,7 +134,7 @@ impl Stack {
         (memory, below): (Option<Rows<'_, T>>, bool),
         context: &Context<'s, T>,
     ) -> Result<(Buffer<'s, T>, Run<'s, T>)> {
-        drop(&mut h, context.pass.noise(&self.dropout));
+        context.drop(&mut h, context.pass.noise(&self.dropout));
         let longest = segments.longest();
         let (buckets, bias) = match &self.relative {
             Some(relative) => {
@@ -124,8 +149,10 @@ impl Stack {
             Keep::Inputs | Keep::All => self.first(below),
         };
         let mut held = Vec::new();
+        let of_first = self.narrows.map(|_| context.of_first_rows(segments));
         for (at, branch) in self.branches.iter().enumerate() {
-            let looks = self.looks(branch, memory, (bias.as_deref(), longest));
+            let context = self.at(at, (context, of_first.as_ref()));
+            let looks = self.looks(at, memory, (bias.as_deref(), longest));
             let wanted = first.is_some_and(|first| at >= first);
             let input = (wanted && context.keep == Keep::Inputs).then(|| context.buffers.copy(&h));
             let (next, kept) = branch.forward(h, (segments, looks), context)?;
@@ -142,7 +169,7 @@ impl Stack {
             Some((norm, dropout)) => {
                 let mut normed = context.buffers.take(h.len());
                 norm.forward(&h, &mut normed, context)?;
-                drop(&mut normed, context.pass.noise(dropout));
+                context.drop(&mut normed, context.pass.noise(dropout));
                 Some(std::mem::replace(&mut h, normed))
             }
         };
@@ -156,15 +183,30 @@ impl Stack {
         Ok((h, run))
     }
 
+    /// The context of a branch: that of first rows above the one that narrows.
+    fn at<'c, 's, T>(
+        &self,
+        branch: usize,
+        (whole, of_first): (&'c Context<'s, T>, Option<&'c Context<'s, T>>),
+    ) -> &'c Context<'s, T> {
+        match (self.narrows, of_first) {
+            (Some(narrows), Some(of_first)) if branch > narrows => of_first,
+            _ => whole,
+        }
+    }
+
     /// Where a branch's attention looks.
     fn looks<'a, T>(
         &self,
-        branch: &Branch,
+        branch: usize,
         memory: Option<Rows<'a, T>>,
         (bias, longest): (Option<&'a [T]>, usize),
     ) -> Looks<'a, T> {
-        if let (Inner::CrossAttention(_), Some(memory)) = (&branch.inner, memory) {
+        if let (Inner::CrossAttention(_), Some(memory)) = (&self.branches[branch].inner, memory) {
             return Looks::At(memory);
+        }
+        if self.narrows == Some(branch) {
+            return Looks::FromFirst;
         }
         let heads = self.relative.as_ref().map_or(0, |relative| relative.heads);
         Looks::Inside(bias.map(|data| Bias {
@@ -189,7 +231,7 @@ impl Stack {
         gradient: &mut Gradient<'_, T>,
     ) -> Result<Option<Buffer<'s, T>>> {
         if let (Some((norm, dropout)), Some(last)) = (&self.last, &run.last) {
-            drop(&mut dh, context.pass.noise(dropout));
+            context.drop(&mut dh, context.pass.noise(dropout));
             let mut inner = context.buffers.take(dh.len());
             let target = (&mut *inner, Write::Replace);
             norm.backward((last, &dh), target, context, gradient)?;
@@ -209,18 +251,20 @@ impl Stack {
             run.longest,
         ];
         let mut dbias = trained.map(|_| context.buffers.zeros(shape.iter().product()));
-        let branches = self.branches[first..].iter().enumerate();
+        let of_first = self.narrows.map(|_| context.of_first_rows(segments));
+        let branches = self.branches.iter().enumerate().skip(first);
         for ((at, branch), held) in branches.zip(run.held).rev() {
+            let context = self.at(at, (context, of_first.as_ref()));
             let kept = match held {
                 Held::Kept(kept) => *kept,
                 Held::Input(input) => {
                     let rows = memory.as_ref().map(|memory| memory.rows);
-                    let looks = self.looks(branch, rows, (run.bias.as_deref(), run.longest));
+                    let looks = self.looks(at, rows, (run.bias.as_deref(), run.longest));
                     branch.forward(input, (segments, looks), context)?.1
                 }
             };
             // The bias's table is read by every self-attention, the lowest one's too.
-            let wanted = if at > 0 || below || trained.is_some() {
+            let wanted = if at > first || below || trained.is_some() {
                 Wanted::Input
             } else {
                 Wanted::Own
@@ -244,7 +288,7 @@ impl Stack {
         if let (Some(relative), Some(dbias)) = (trained, dbias) {
             relative.add_gradient(&dbias, &run.buckets, gradient);
         }
-        drop(&mut dh, context.pass.noise(&self.dropout));
+        context.drop(&mut dh, context.pass.noise(&self.dropout));
         Ok(below.then_some(dh))
     }
 }

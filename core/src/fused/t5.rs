@@ -11,7 +11,7 @@ use super::elementwise::{add_row_sums, add_to_rows, scatter};
 use super::linear::{Linear, Part};
 use super::matrix::WeightMatrix;
 use super::param::{Gradient, Param};
-use super::stack::{Memory, Stack};
+use super::stack::{Memory, Read, Stack};
 use super::{Context, Planner};
 use crate::Result;
 use crate::data::{Batch, Packed};
@@ -67,8 +67,8 @@ impl T5Step {
             shift: shift
                 .map(|shift| Param::tensor(shift, planner))
                 .transpose()?,
-            encoder: Stack::plan(encoder, planner)?,
-            decoder: Stack::plan(decoder, planner)?,
+            encoder: Stack::plan(encoder, Read::All, planner)?,
+            decoder: Stack::plan(decoder, Read::All, planner)?,
         })
     }
 
@@ -135,13 +135,13 @@ impl T5Step {
         &'s self,
         source: &Packed,
         context: &Context<'s, T>,
-    ) -> Result<(Buffer<'s, T>, usize)> {
+    ) -> Result<(Buffer<'s, T>, Segments)> {
         let segments = Segments::of(&source.offsets);
         let embedded = self.embed(&source.ids, context)?;
         let (hidden, _) = self
             .encoder
             .forward(embedded, &segments, (None, false), context)?;
-        Ok((hidden, self.width))
+        Ok((hidden, segments))
     }
 
     fn embed<'s, T: Real>(&self, ids: &[u32], context: &Context<'s, T>) -> Result<Buffer<'s, T>> {

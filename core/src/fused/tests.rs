@@ -22,7 +22,9 @@ use crate::config::{MethodConfig, MixedPrecision, Pooling};
 use crate::data::{Batch, Gold, Packed};
 use crate::model::network::scalar;
 use crate::model::site::{Backbone, LinearModule, SiteSlot};
-use crate::model::{Answer, Family, Linear, Model, ModelShape, Pass, Placement, Weights};
+use crate::model::{
+    Answer, Encoded, Family, Linear, Model, ModelShape, Network, Pass, Placement, Weights,
+};
 use crate::ops::cpu::mixed_precision_is_available;
 use crate::ops::index;
 use crate::peft::{self, Builder, Trainables, group, unfreeze};
@@ -150,16 +152,20 @@ fn agree(what: &str, model: &Model, trainables: &Trainables, work: (&Batch, &Pas
         (loss, found.clone()),
         "{what}: recomputed"
     );
-    // The encoder alone is the composed one.
-    let states = fused
-        .encode(model, trainables, &batch.source)
-        .unwrap()
-        .hidden;
-    let wanted = model
-        .encode(&batch.source, &Pass::EVALUATION)
-        .unwrap()
-        .hidden;
-    let (states, wanted) = (flattened(&states), flattened(&wanted));
+    // The encoder alone is the composed one, in the rows that are read.
+    let states = fused.encode(model, trainables, &batch.source).unwrap();
+    let wanted = model.encode(&batch.source, &Pass::EVALUATION).unwrap();
+    let read = |encoded: &Encoded| match (&model.network, model.pooling()) {
+        (Network::Bert(bert), Pooling::Cls | Pooling::Pooler) => {
+            let (hidden, segments) = (&encoded.hidden, &encoded.segments);
+            model
+                .pool(bert, hidden, segments, &Pass::EVALUATION)
+                .unwrap()
+        }
+        _ => encoded.hidden.clone(),
+    };
+    let (states, wanted) = (flattened(&read(&states)), flattened(&read(&wanted)));
+    assert_eq!(states.len(), wanted.len());
     let off = states
         .iter()
         .zip(&wanted)
@@ -209,16 +215,22 @@ fn flattened(tensor: &Tensor) -> Vec<f64> {
     flat.unwrap().to_vec1().unwrap()
 }
 
+/// All rows of the encoder's output are read, or, in an encoder, the first ones.
+fn poolings(name: &str) -> impl Iterator<Item = Pooling> {
+    let first = (!name.starts_with("t5")).then_some(Pooling::Cls);
+    std::iter::once(Pooling::Mean).chain(first)
+}
+
 #[test]
 fn loss_and_gradients_of_every_method_are_those_of_the_composed_model() {
     let key = Key::new(3);
-    for name in MODELS {
+    for (name, pooling) in MODELS.into_iter().flat_map(|m| poolings(m).map(move |p| (m, p))) {
         for table in methods(name) {
-            let mut model = model(name, Pooling::Mean, DType::F64, false);
+            let mut model = model(name, pooling, DType::F64, false);
             let trainables = installed(table, &mut model);
             for dropout in [0.0, 0.3] {
                 let pass = Pass::training(dropout, Key::new(8));
-                let what = format!("{name}, dropout {dropout}\n{table}\n");
+                let what = format!("{name}, {pooling:?}, dropout {dropout}\n{table}\n");
                 // Answers as long as their sources, and answers that look at long ones.
                 for (sources, targets) in [
                     (vec![5, 1, 9, 3], vec![2, 4, 1, 3]),
@@ -425,7 +437,7 @@ fn every_pooling_and_both_answers_of_encoders_agree() {
 }
 
 /// A model of random weights.
-fn made_up(shape: &ModelShape, dtype: DType, seed: u64) -> Model {
+fn made_up(shape: &ModelShape, pooling: Pooling, dtype: DType, seed: u64) -> Model {
     let answer = if shape.has_decoder() {
         Answer::Text { longest: 8 }
     } else {
@@ -437,7 +449,7 @@ fn made_up(shape: &ModelShape, dtype: DType, seed: u64) -> Model {
     let placement = Placement {
         device: Device::Cpu,
         dtype,
-        pooling: Pooling::Mean,
+        pooling,
         frozen_dtype: None,
     };
     let weights = Weights::random(Key::new(seed));
@@ -445,18 +457,22 @@ fn made_up(shape: &ModelShape, dtype: DType, seed: u64) -> Model {
 }
 
 /// A model large enough that its products are shared among threads.
-fn wide(family: &str) -> Model {
+fn wide(family: &str, pooling: Pooling) -> Model {
     let mut shape = ModelShape::named(family).unwrap().with_vocab(400);
     (shape.encoder_layers, shape.d_ff) = (1, 640);
     shape.decoder_layers = shape.decoder_layers.min(1);
-    made_up(&shape, DType::F32, 2)
+    made_up(&shape, pooling, DType::F32, 2)
 }
 
 #[test]
 fn any_number_of_threads_computes_the_same_bits() {
-    for family in ["t5-small", "all-MiniLM-L6-v2"] {
+    for (family, pooling) in [
+        ("t5-small", Pooling::Mean),
+        ("all-MiniLM-L6-v2", Pooling::Mean),
+        ("all-MiniLM-L6-v2", Pooling::Cls),
+    ] {
         for table in [METHODS[0], METHODS[6], METHODS[16]] {
-            let mut model = wide(family);
+            let mut model = wide(family, pooling);
             let trainables = installed(table, &mut model);
             let fused = Fused::new(&model, &trainables, MixedPrecision::No).unwrap();
             let batch = batch(
@@ -541,6 +557,7 @@ proptest! {
         lengths in collection::vec((1_usize..32, 1_usize..6), 1..5),
         (method, seed) in (0..METHODS.len(), 0_u64..1000),
         dropout in prop_oneof![Just(0.0), Just(0.4)],
+        pooling in prop_oneof![Just(Pooling::Mean), Just(Pooling::Cls), Just(Pooling::Pooler)],
     ) {
         let Some(shape) = small(family, (heads, head_width, inner), METHODS[method]) else {
             return Ok(());
@@ -549,7 +566,7 @@ proptest! {
         let batch = batch(&sources, &targets, false, Key::new(seed));
         let pass = Pass::training(dropout, Key::new(seed).with(1));
         for (dtype, tolerance) in [(DType::F64, 1e-9), (DType::F32, 5e-5)] {
-            let mut model = made_up(&shape, dtype, seed);
+            let mut model = made_up(&shape, pooling, dtype, seed);
             let trainables = installed(METHODS[method], &mut model);
             agree(METHODS[method], &model, &trainables, (&batch, &pass, tolerance));
         }

@@ -52,9 +52,9 @@ pub enum Network {
 /// What an encoder made of a batch.
 #[derive(Debug)]
 pub struct Encoded {
-    /// `[tokens, d_model]`
+    /// `[tokens, d_model]`, or, where nothing else is read, the first row of each sequence.
     pub hidden: Tensor,
-    /// The sequences, prepended rows included.
+    /// Where the sequences lie among the rows, prepended ones included.
     pub segments: Segments,
 }
 

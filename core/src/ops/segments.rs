@@ -64,6 +64,12 @@ impl Segments {
         }
     }
 
+    /// Sequences of one row each, which stay packed.
+    #[must_use]
+    pub(crate) fn single_rows(count: usize) -> Self {
+        Self::of(&(0..=count).collect::<Vec<_>>())
+    }
+
     /// Number of sequences.
     #[must_use]
     pub fn batch(&self) -> usize {

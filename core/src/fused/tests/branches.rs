@@ -10,6 +10,7 @@ use super::*;
 use crate::fused::attention::{Elsewhere, Looks, Rows};
 use crate::fused::branch::{Branch, Wanted};
 use crate::fused::buffers::Buffers;
+use crate::fused::elementwise::first_rows;
 use crate::fused::param::Gradient;
 use crate::fused::{Context, Keep, Planner};
 use crate::model::attention;
@@ -26,6 +27,7 @@ struct Inputs {
     memory: Var,              // [memory tokens, d_model]
     bias: Option<Var>,        // [1, h, longest, longest]
     weights: Tensor,          // [tokens, d_model]: dnext
+    first: bool,              // whether only the first row of each sequence is read
     at: (Segments, Segments), // of both
 }
 
@@ -90,13 +92,19 @@ fn of_composed(
     inputs: &Inputs,
     (trainables, pass): (&Trainables, &Pass),
 ) -> Results {
-    let next = composed(branch, inputs, pass).unwrap();
+    let mut next = composed(branch, inputs, pass).unwrap();
     let sum = (&next * &inputs.weights).unwrap().sum_all().unwrap();
     let store = sum.backward().unwrap();
     let own = |var: &Var| match store.get(var) {
         Some(gradient) => flattened(gradient),
         None => vec![0.0; var.elem_count()],
     };
+    if inputs.first {
+        let own = &inputs.at.0;
+        let starts: Vec<u32> = own.offsets().iter().map(|&start| index(start)).collect();
+        let starts = Tensor::new(&starts[..own.batch()], &Device::Cpu).unwrap();
+        next = next.index_select(&starts, 0).unwrap();
+    }
     let mut all = vec![
         ("next".to_owned(), flattened(&next)),
         ("hidden".to_owned(), own(&inputs.hidden)),
@@ -135,6 +143,7 @@ fn of_fused<T: Real>(
         keep: Keep::All,
         pass,
         buffers: &buffers,
+        rows: None,
     };
     let view = |tensor| View::<T>::of(tensor).unwrap();
     let (hidden, memory, dnext) = (
@@ -159,6 +168,14 @@ fn of_fused<T: Real>(
     } else {
         Looks::Inside(data.as_deref().map(|data| Bias { data, shape }))
     };
+    // Where all but the first row of each sequence gets no gradient, they need not go on.
+    let narrows = inputs.first && branch.can_narrow();
+    let (looks, dnext) = if narrows {
+        let dnext = first_rows(&dnext, own, &buffers);
+        (Looks::FromFirst, dnext)
+    } else {
+        (looks, buffers.copy(&dnext))
+    };
     let (next, kept) = branch
         .forward(buffers.copy(&hidden), (own, looks), &context)
         .unwrap();
@@ -173,13 +190,18 @@ fn of_fused<T: Real>(
     let dhidden = branch
         .backward(
             kept,
-            buffers.copy(&dnext),
+            dnext,
             (Wanted::Input, elsewhere),
             &context,
             &mut Gradient::new(&mut flat),
         )
         .unwrap();
     let wide = |values: &[T]| values.iter().map(|x| x.to_f64()).collect::<Vec<_>>();
+    let next = if inputs.first && !narrows {
+        first_rows(&next, own, &buffers)
+    } else {
+        next
+    };
     let mut all = vec![
         ("next".to_owned(), wide(&next)),
         ("hidden".to_owned(), wide(&dhidden.unwrap())),
@@ -199,14 +221,25 @@ fn random(shape: &[usize], dtype: DType, key: Key) -> Tensor {
     tensor.to_dtype(dtype).unwrap()
 }
 
+/// Rows `[tokens, 1]` that are 1 where a sequence starts, and 0 elsewhere.
+fn of_first_rows(segments: &Segments, dtype: DType) -> Tensor {
+    let mut chosen = vec![0f64; segments.tokens()];
+    for &start in &segments.offsets()[..segments.batch()] {
+        chosen[start] = 1.0;
+    }
+    let shape = (segments.tokens(), 1);
+    let chosen = Tensor::from_vec(chosen, shape, &Device::Cpu).unwrap();
+    chosen.to_dtype(dtype).unwrap()
+}
+
 /// Runs every branch of a model both ways.
 fn branches_agree(
     table: &str,
     shape: &ModelShape,
-    (lengths, dropout): (&[(usize, usize)], f64),
+    (lengths, dropout, first): (&[(usize, usize)], f64, bool),
     (dtype, tolerance, seed): (DType, f64, u64),
 ) {
-    let mut model = made_up(shape, dtype, seed);
+    let mut model = made_up(shape, Pooling::Mean, dtype, seed);
     let trainables = installed(table, &mut model);
     let pass = Pass::training(dropout, Key::new(seed).with(1));
     let segments = |pick: fn(&(usize, usize)) -> usize| {
@@ -235,11 +268,16 @@ fn branches_agree(
                 .relative
                 .is_some()
                 .then(|| var(&[1, shape.heads, longest, longest], key.with(2)));
+            let mut weights = random(&rows, dtype, key.with(3));
+            if first {
+                weights = weights.broadcast_mul(&of_first_rows(&own, dtype)).unwrap();
+            }
             let inputs = Inputs {
                 hidden: var(&rows, key),
                 memory: var(&[source.tokens(), shape.d_model], key.with(1)),
                 bias,
-                weights: random(&rows, dtype, key.with(3)),
+                weights,
+                first,
                 at: (own.clone(), source.clone()),
             };
             let expected = of_composed(branch, &inputs, (&trainables, &pass));
@@ -274,12 +312,13 @@ proptest! {
         lengths in collection::vec((1_usize..32, 1_usize..6), 1..5),
         (method, seed) in (0..METHODS.len(), 0_u64..1000),
         dropout in prop_oneof![Just(0.0), Just(0.4)],
+        first in any::<bool>(),
     ) {
         let Some(shape) = small(family, (heads, head_width, inner), METHODS[method]) else {
             return Ok(());
         };
         for (dtype, tolerance) in [(DType::F64, 1e-12), (DType::F32, 1e-5)] {
-            let work = (&lengths[..], dropout);
+            let work = (&lengths[..], dropout, first);
             branches_agree(METHODS[method], &shape, work, (dtype, tolerance, seed));
         }
     }

@@ -131,6 +131,18 @@ impl Geometry {
         }
     }
 
+    /// The same with scores numbered, for dropout, as if the longest sequence had so many
+    /// queries: those here are the first of each.
+    pub(crate) fn numbered_among(mut self, longest: usize) -> Self {
+        self.longest.0 = longest;
+        self
+    }
+
+    /// Number of elements of the output rows `[q tokens, h·e]`.
+    pub(crate) fn outputs(&self) -> usize {
+        self.queries[self.batch()] * self.width
+    }
+
     pub(super) fn batch(&self) -> usize {
         self.scores.len() - 1
     }
