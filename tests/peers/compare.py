@@ -49,6 +49,8 @@ OURS = {
     "full": ["--method", "full"],
 }
 MODELS = {"t5": "t5-small", "minilm": "all-MiniLM-L6-v2"}
+# `BertForSequenceClassification` reads the first token, through the pooler.
+HELD = {"t5": [], "minilm": ["--pooling", "pooler"]}
 UNIFORM = {"16x128": (16, 128), "32x64": (32, 64)}
 REAL = {"sst2": 32, "rte": 32}
 SENTENCES = 512
@@ -153,7 +155,7 @@ def programs(args, model, method, work, threads):
     """What is run, by name; ours first."""
     common = ["--threads", threads, *work]
     name = MODELS[model]
-    ours = [args.program, "bench", "--json", "--model", name, *OURS[method], *common]
+    ours = [args.program, "bench", "--json", "--model", name, *OURS[method], *HELD[model], *common]
     peer = [sys.executable, HERE / "torch_step.py", "--model", name, "--method", method, *common]
     found = {"ours": ours, "torch": peer}
     if not args.no_bf16 and has_bf16() and method != "full":

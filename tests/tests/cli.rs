@@ -251,6 +251,14 @@ fn bench_measures_a_step_and_refuses_what_it_cannot_measure() {
     // Two products with each of 10.6 M weights of the encoder for each of 12 tokens, and
     // little else: 2 · 2 · 12 · 10.6e6 = 0.51 GFLOP.
     assert!((0.4..0.6).contains(&number("gflop")), "{report}");
+    // Of the last layer's twelve maps ten are of two rows only, where nothing else is read.
+    let first = json(
+        &bench("--batch 2 --source 6 --pooling cls --json")
+            .expect_code(0)
+            .stdout,
+    );
+    let share = first["gflop"].as_f64().unwrap() / number("gflop");
+    assert!((0.85..0.92).contains(&share), "{first}");
     if cfg!(target_os = "linux") {
         assert!(number("peak_mib") > number("baseline_mib"));
     }
@@ -272,6 +280,7 @@ fn bench_measures_a_step_and_refuses_what_it_cannot_measure() {
         ("--step fused --dtype bf16", "bf16"),
         ("--set colour=3", "colour"),
         ("--batch 0", "above 0"),
+        ("--pooling middle", "pooler"),
         ("--lengths none", "none"),
     ] {
         let finished = bench(wrong);

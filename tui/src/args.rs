@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use compacter_core::config::{Dtype, MixedPrecision, StepForm};
+use compacter_core::config::{Dtype, MixedPrecision, Pooling, StepForm};
 use serde::de::value::Error as ValueError;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
@@ -208,7 +208,7 @@ pub(crate) struct Params {
     pub(crate) json: bool,
 }
 
-/// Where a step is measured, and in which arithmetic.
+/// Where a step is measured, in which arithmetic, and what is read of an encoder.
 #[derive(Debug, Args)]
 pub(crate) struct Arithmetic {
     /// Device: auto, cpu or cuda:0
@@ -223,6 +223,9 @@ pub(crate) struct Arithmetic {
     /// Products with frozen weights: no (in the number format) or bf16
     #[arg(long, default_value = "no", value_parser = named::<MixedPrecision>)]
     pub(crate) mixed_precision: MixedPrecision,
+    /// How an encoder's states become one vector: mean, cls or pooler
+    #[arg(long, default_value = "mean", value_parser = named::<Pooling>)]
+    pub(crate) pooling: Pooling,
     /// Take products of f32 in TF32, on a GPU
     #[arg(long)]
     pub(crate) tf32: bool,

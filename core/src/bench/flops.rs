@@ -3,8 +3,7 @@
 //! Counted are the matrix products that the mathematics asks for: each weight once in the
 //! forward pass, once for the gradient of its input and, where it is trained, once for its
 //! own; attention's two products forward and four backward, on the lengths that the
-//! sequences have. Where the step multiplies queries by the weights of keys and values rather
-//! than make those, it is that which is counted. Elementwise work is not counted, nor is work
+//! sequences have. What the hand-written step spares is not counted. Elementwise work is not counted, nor is work
 //! that a trained part below would not need: where nothing below a branch is trained, the
 //! gradient of its input.
 
@@ -13,25 +12,48 @@ use crate::model::ModelShape;
 use crate::ops::attention::MultiQuery;
 use crate::peft::count::bottleneck_width;
 
-/// Floating-point operations of one step on sequences of source and target lengths; `absorbs`
-/// says whether it makes no keys and values of long sources, where their maps are frozen.
+/// What a step does not multiply.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Spared {
+    /// Keys and values of sources longer than their answers, where their maps are frozen:
+    /// their weights are multiplied with the queries instead.
+    pub keys_and_values: bool,
+    /// In the last layer of an encoder, rows that its pooling does not read.
+    pub unread_rows: bool,
+}
+
+/// Floating-point operations of one step on sequences of source and target lengths.
 #[must_use]
 pub fn flops(
     shape: &ModelShape,
     method: &Method,
     lengths: &[(usize, usize)],
-    absorbs: bool,
+    spared: Spared,
 ) -> f64 {
     let count = Counter { shape, method };
     let source: f64 = lengths.iter().map(|l| l.0 as f64).sum();
     let target: f64 = lengths.iter().map(|l| l.1 as f64).sum();
     let pairs =
         |f: fn(&(usize, usize)) -> usize| -> f64 { lengths.iter().map(|l| f(l) as f64).sum() };
-    let encoder = shape.encoder_layers as f64
-        * (count.attention(source, source, pairs(|l| l.0 * l.0))
-            + count.feed_forward(source)
-            + 2.0 * count.adapter(source));
-    let across = if absorbs && count.is_absorbed(lengths) {
+    let layer = |rows: f64, pairs: f64| {
+        let adapters = 2.0 * count.adapter(rows);
+        count.attention(rows, source, pairs) + count.feed_forward(rows) + adapters
+    };
+    // Rows of the last layer that are computed, and the pairs that they make with keys.
+    let last = if spared.unread_rows && !shape.has_decoder() {
+        (lengths.len() as f64, source)
+    } else {
+        (source, pairs(|l| l.0 * l.0))
+    };
+    let whole = (source, pairs(|l| l.0 * l.0));
+    let encoder =
+        (shape.encoder_layers as f64 - 1.0) * layer(whole.0, whole.1) + layer(last.0, last.1);
+    let lowest = if shape.encoder_layers == 1 {
+        last
+    } else {
+        whole
+    };
+    let across = if spared.keys_and_values && count.is_absorbed(lengths) {
         // Keys and values are as many as queries, and scores are of whole rows for each head.
         let core = pairs(|l| l.1 * l.0) * (shape.heads * shape.d_model) as f64;
         count.maps(target, target) + count.core(core)
@@ -48,7 +70,7 @@ pub fn flops(
     } else {
         0.0
     };
-    encoder + decoder + vocabulary - count.lowest(source, pairs(|l| l.0 * l.0))
+    encoder + decoder + vocabulary - count.lowest(lowest.0, source, lowest.1)
 }
 
 struct Counter<'a> {
@@ -148,9 +170,9 @@ impl Counter<'_> {
     }
 
     /// What the lowest branch does not do because nothing below it is trained.
-    fn lowest(&self, rows: f64, pairs: f64) -> f64 {
+    fn lowest(&self, queries: f64, keys: f64, pairs: f64) -> f64 {
         let (width, inner) = (self.shape.d_model, self.shape.inner());
-        let inward = 3.0 * product(rows, width, inner);
+        let inward = product(queries, width, inner) + 2.0 * product(keys, width, inner);
         match self.method {
             // What is trained stands at the lowest branch's input, or below.
             Method::Full
@@ -166,7 +188,7 @@ impl Counter<'_> {
             {
                 0.0
             }
-            _ => inward + product(rows, inner, width) + 4.0 * 2.0 * pairs * inner as f64,
+            _ => inward + product(queries, inner, width) + 4.0 * 2.0 * pairs * inner as f64,
         }
     }
 }

@@ -14,7 +14,9 @@ use candle_core::Device;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
-use crate::config::{Method, MixedPrecision, ModelConfig, StepForm, TrainConfig, UpdateScale};
+use crate::config::{
+    Method, MixedPrecision, ModelConfig, Pooling, StepForm, TrainConfig, UpdateScale,
+};
 use crate::data::{Batch, Gold, Packed};
 use crate::model::{Answer, Model, ModelShape, Placement, Weights, device};
 use crate::ops::index;
@@ -27,7 +29,7 @@ use crate::train::optimizer::{AdamW, Update};
 use crate::train::step::{StepConfig, step};
 use crate::{Error, Result};
 
-pub use flops::flops;
+pub use flops::{Spared, flops};
 
 /// What is measured.
 #[derive(Debug, Clone)]
@@ -39,8 +41,8 @@ pub struct Workload {
     /// Source and target lengths of each batch's sequences, used in turn; the target's are
     /// not read by an encoder.
     pub batches: Vec<Vec<(usize, usize)>>,
-    /// Number format, device, and what is asked of the device; there is no path in it that
-    /// would be read.
+    /// Number format, device, what is asked of the device, and an encoder's pooling; there is
+    /// no path in it that would be read.
     pub model: ModelConfig,
     /// How the gradient is computed.
     pub form: StepForm,
@@ -162,10 +164,14 @@ pub fn run(work: &Workload) -> Result<Report> {
     }
     let (peak, device_peak) = (peak_memory(), device::peak_memory(&device)?);
     let rate = before.max(products::rate(&device, model.dtype)?);
-    // The hand-written step reads whole weights in its own format on the side of the queries.
-    let absorbs = objective.form() == StepForm::Fused.to_string()
-        && work.mixed_precision == MixedPrecision::No
-        && work.model.frozen_dtype.is_none();
+    let is_fused = objective.form() == StepForm::Fused.to_string();
+    let spared = Spared {
+        // Read on the side of the queries are whole weights in the step's own format.
+        keys_and_values: is_fused
+            && work.mixed_precision == MixedPrecision::No
+            && work.model.frozen_dtype.is_none(),
+        unread_rows: is_fused && work.model.pooling != Pooling::Mean,
+    };
     let report = Report {
         device: device::name(&device)?,
         form: objective.form(),
@@ -176,7 +182,7 @@ pub fn run(work: &Workload) -> Result<Report> {
         device_peak_mib: device_peak.map(mib),
         gemm_rate: rate,
         loss,
-        ..measured(work, absorbs, &times)
+        ..measured(work, spared, &times)
     };
     let worked = if device.is_cpu() {
         report.round_cpu_ms
@@ -194,7 +200,7 @@ fn mib(bytes: u64) -> f64 {
 }
 
 /// The figures of the steps' times; what else a report holds is left empty.
-fn measured(work: &Workload, absorbs: bool, times: &[Vec<(f64, f64)>]) -> Report {
+fn measured(work: &Workload, spared: Spared, times: &[Vec<(f64, f64)>]) -> Report {
     let used = times.iter().filter(|times| !times.is_empty());
     let rounds: Vec<(f64, f64)> = used
         .map(|times| {
@@ -212,7 +218,7 @@ fn measured(work: &Workload, absorbs: bool, times: &[Vec<(f64, f64)>]) -> Report
     let flops = work
         .batches
         .iter()
-        .map(|lengths| flops(&work.shape, &work.method, lengths, absorbs));
+        .map(|lengths| flops(&work.shape, &work.method, lengths, spared));
     let step_ms = median(all().map(|t| t.0).collect());
     Report {
         device: String::new(),

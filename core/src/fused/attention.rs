@@ -350,12 +350,12 @@ impl Attention {
 impl Attention {
     /// [`Self::push`] for [`Looks::FromFirst`]: the gradient of the rows, into `dx`, is that
     /// of keys and values; that of the queries is added to `dfirst: [b, d_model]`.
-    pub(super) fn push_first<'s, T: Real>(
+    pub(super) fn push_first<T: Real>(
         &self,
         pulled: &Pulled<'_, T>,
         (x, segments): (Option<&[T]>, &Segments),
         mut wanted: Option<(&mut [T], &mut [T])>, // dfirst, dx
-        context: &Context<'s, T>,
+        context: &Context<'_, T>,
         gradient: &mut Gradient<'_, T>,
     ) -> Result<()> {
         let Pulled::All(Projected::Apart(queries, pairs)) = pulled else {

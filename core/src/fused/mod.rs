@@ -289,7 +289,7 @@ struct Context<'s, T> {
     rows: Option<Arc<[usize]>>,
 }
 
-impl<'s, T: Real> Context<'s, T> {
+impl<T: Real> Context<'_, T> {
     /// The same for the first row of each sequence alone.
     fn of_first_rows(&self, segments: &Segments) -> Self {
         let starts = &segments.offsets()[..segments.batch()];

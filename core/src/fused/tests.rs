@@ -224,7 +224,10 @@ fn poolings(name: &str) -> impl Iterator<Item = Pooling> {
 #[test]
 fn loss_and_gradients_of_every_method_are_those_of_the_composed_model() {
     let key = Key::new(3);
-    for (name, pooling) in MODELS.into_iter().flat_map(|m| poolings(m).map(move |p| (m, p))) {
+    for (name, pooling) in MODELS
+        .into_iter()
+        .flat_map(|m| poolings(m).map(move |p| (m, p)))
+    {
         for table in methods(name) {
             let mut model = model(name, pooling, DType::F64, false);
             let trainables = installed(table, &mut model);

@@ -113,9 +113,11 @@ fn show(args: &Bench, report: &Report) -> Result<()> {
 /// How the model is held, as a configuration would say it.
 fn model(args: &Arithmetic) -> Result<ModelConfig> {
     let named = |dtype: Dtype| format!("{dtype:?}").to_lowercase();
+    let pooling = format!("{:?}", args.pooling).to_lowercase();
     let mut fields = vec![
         format!("device={:?}", args.device),
         format!("dtype={}", named(args.dtype)),
+        format!("pooling={pooling}"),
         format!("tf32={}", args.tf32),
         format!("cuda_kernels={}", args.cuda_kernels),
     ];
