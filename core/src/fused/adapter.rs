@@ -6,7 +6,7 @@
 //! ```
 
 use super::buffers::Buffer;
-use super::elementwise::{add_to_rows, update, update2};
+use super::elementwise::{add_to_rows, map, update2};
 use super::param::Gradient;
 use super::projection::Projection;
 use super::{Context, Planner};
@@ -63,9 +63,9 @@ impl Adapter {
     }
 
     fn activated<'s, T: Real>(&self, z: &[T], context: &Context<'s, T>) -> Buffer<'s, T> {
-        let mut a = context.buffers.copy(z);
+        let mut a = context.buffers.take(z.len());
         let kind = self.non_linearity;
-        with_unit!(kind, unit => update(&mut a, #[inline(always)] |z| unit.at(z).0));
+        with_unit!(kind, unit => map(&mut a, z, #[inline(always)] |z| unit.at(z).0));
         a
     }
 

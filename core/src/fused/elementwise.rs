@@ -18,6 +18,32 @@ pub(super) fn update<T: Real>(y: &mut [T], f: impl Fn(T) -> T + Sync) {
     });
 }
 
+/// `yᵢ ← f(xᵢ)`
+pub(super) fn map<T: Real>(y: &mut [T], x: &[T], f: impl Fn(T) -> T + Sync) {
+    update2(
+        y,
+        x,
+        #[inline(always)]
+        |_, x| f(x),
+    );
+}
+
+/// `yᵢ ← f(aᵢ, bᵢ)`
+pub(super) fn map2<T: Real>(y: &mut [T], (a, b): (&[T], &[T]), f: impl Fn(T, T) -> T + Sync) {
+    debug_assert_eq!((y.len(), y.len()), (a.len(), b.len()));
+    let blocks = y.par_chunks_mut(ELEMENTS).zip(a.par_chunks(ELEMENTS));
+    blocks.zip(b.par_chunks(ELEMENTS)).for_each(|((y, a), b)| {
+        vectorised(
+            #[inline(always)]
+            || {
+                for ((y, &a), &b) in y.iter_mut().zip(a).zip(b) {
+                    *y = f(a, b);
+                }
+            },
+        );
+    });
+}
+
 /// `yᵢ ← f(yᵢ, xᵢ)`
 pub(super) fn update2<T: Real>(y: &mut [T], x: &[T], f: impl Fn(T, T) -> T + Sync) {
     debug_assert_eq!(y.len(), x.len());

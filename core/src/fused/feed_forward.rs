@@ -1,7 +1,7 @@
 //! The feed-forward: `wo(act(wi x))` or, gated, `wo(act(wi_0 x) · wi_1 x)`.
 
 use super::buffers::Buffer;
-use super::elementwise::{update, update_pair, update2};
+use super::elementwise::{map, map2, update, update_pair, update2};
 use super::linear::{Linear, Part};
 use super::param::Gradient;
 use super::{Context, Planner};
@@ -123,10 +123,10 @@ impl FeedForward {
         context: &Context<'s, T>,
     ) -> Buffer<'s, T> {
         let kind = self.non_linearity;
-        let mut hidden = context.buffers.copy(before);
+        let mut hidden = context.buffers.take(before.len());
         with_unit!(kind, unit => match factor {
-            Some(factor) => update2(&mut hidden, factor, #[inline(always)] |x, factor| unit.at(x).0 * factor),
-            None => update(&mut hidden, #[inline(always)] |x| unit.at(x).0),
+            Some(factor) => map2(&mut hidden, (before, factor), #[inline(always)] |x, factor| unit.at(x).0 * factor),
+            None => map(&mut hidden, before, #[inline(always)] |x| unit.at(x).0),
         });
         context.drop(&mut hidden, self.noise(context));
         hidden
