@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::config::UNNAMED;
+
 /// What a fallible function of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -148,6 +150,17 @@ impl Error {
     /// A [`Error::Method`] with the message given.
     pub fn method(message: impl Into<String>) -> Self {
         Self::Method {
+            message: message.into(),
+        }
+    }
+
+    /// An [`Error::Config`] about a setting, by who does not know the file:
+    /// [`locate`](crate::config::locate) finds its place.
+    pub(crate) fn setting(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Config {
+            path: PathBuf::from(UNNAMED),
+            place: None,
+            field: field.into(),
             message: message.into(),
         }
     }

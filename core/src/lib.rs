@@ -26,6 +26,7 @@ pub mod embedded;
 pub mod error;
 pub mod event;
 pub mod fused;
+mod hash;
 pub mod hub;
 pub mod interop;
 pub mod model;
@@ -34,6 +35,7 @@ pub mod peft;
 pub mod random;
 pub mod run;
 pub mod sweep;
+mod tensor_file;
 pub mod train;
 pub mod view;
 

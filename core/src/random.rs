@@ -5,6 +5,8 @@
 //! `SplitMix64`'s finaliser (Steele, Lea and Flood, "Fast splittable pseudorandom number
 //! generators", OOPSLA 2014), applied to a Weyl sequence.
 
+use crate::hash::fnv1a;
+
 /// Odd constant nearest to 2⁶⁴ divided by the golden ratio.
 const WEYL: u64 = 0x9E37_79B9_7F4A_7C15;
 
@@ -28,7 +30,7 @@ impl Key {
     /// A stream of its own for a name, such as a parameter's.
     #[must_use]
     pub fn named(self, name: &str) -> Self {
-        self.with(fnv1a(name))
+        self.with(fnv1a(name.as_bytes()))
     }
 
     /// The number that the stream is made of, for a device to make the same.
@@ -64,13 +66,6 @@ fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
-}
-
-/// 64-bit FNV-1a: stable across versions and machines, unlike the standard hasher.
-fn fnv1a(text: &str) -> u64 {
-    text.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
-    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Checks that types cannot make: ranges, and settings that exclude each other.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::complaint::{Complaint, Outcome, at_least, ensure, positive};
 use super::{
@@ -24,12 +24,8 @@ impl RunConfig {
     /// # Errors
     /// [`Error::Config`] about the first field that cannot be used.
     pub fn validate(&self) -> Result<()> {
-        self.check().map_err(|complaint| Error::Config {
-            path: PathBuf::from(super::UNNAMED),
-            place: None,
-            field: complaint.field(),
-            message: complaint.message,
-        })
+        self.check()
+            .map_err(|complaint| Error::setting(complaint.field(), complaint.message))
     }
 
     pub(super) fn check(&self) -> Outcome {

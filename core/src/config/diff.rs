@@ -77,6 +77,17 @@ impl RunConfig {
             })
             .collect()
     }
+
+    /// What `new` changes that no run can change as it goes on, in words:
+    /// `method.n was 4 and is 8`.
+    #[must_use]
+    pub fn fixed_changes(&self, new: &Self) -> Vec<String> {
+        let fixed = self.diff(new).into_iter();
+        fixed
+            .filter(|(_, effect)| *effect == Effect::Restart)
+            .map(|(change, _)| change.to_string())
+            .collect()
+    }
 }
 
 impl RunConfig {

@@ -82,6 +82,10 @@ impl RunConfig {
             let beside = base(field).join(&path);
             if path.starts_with("./") || path.starts_with("../") || beside.is_dir() {
                 *path = absolute(field, &beside)?;
+            } else if Path::new(path).is_dir() {
+                // Beside nothing but where the program runs: whoever reads the value later,
+                // from another file, is to find the same folder.
+                *path = absolute(field, Path::new(path))?;
             }
         }
         Ok(())

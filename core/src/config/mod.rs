@@ -18,7 +18,7 @@ mod de;
 mod diff;
 mod edit;
 mod eval;
-mod hint;
+pub(crate) mod hint;
 mod load;
 mod locate;
 pub mod method;

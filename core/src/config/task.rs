@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub enum TaskKind {
     /// One of a list of labels.
     Classification,
-    /// A number.
+    /// A number, which an encoder-decoder writes with one decimal.
     Regression,
     /// Any text; needs an encoder-decoder.
     TextToText,

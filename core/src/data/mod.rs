@@ -17,10 +17,8 @@ pub use task::{InputForm, Loader, Task, TaskData};
 pub use template::Template;
 pub use tokenize::{Input, Tokenizer};
 
-use std::path::PathBuf;
-
 use crate::Error;
-use crate::config::UNNAMED;
+use crate::hash::Fnv1a;
 
 /// One text (or pair of texts) as token ids.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -60,14 +58,37 @@ pub struct Example {
     pub group: Option<u32>,
 }
 
+/// What examples a model is trained on, in short: as long as it stays the same, so do they.
+#[must_use]
+pub fn fingerprint(examples: &[Example]) -> String {
+    let mut hash = Fnv1a::default();
+    let numbers = |hash: &mut Fnv1a, numbers: &[u32]| {
+        hash.add(&(numbers.len() as u64).to_le_bytes());
+        for number in numbers {
+            hash.add(&number.to_le_bytes());
+        }
+    };
+    let text = |hash: &mut Fnv1a, text: &str| {
+        hash.add(&(text.len() as u64).to_le_bytes());
+        hash.add(text.as_bytes());
+    };
+    for example in examples {
+        numbers(&mut hash, &example.source.ids);
+        numbers(&mut hash, &example.target);
+        match &example.gold {
+            Gold::Class(class) => numbers(&mut hash, &[*class]),
+            Gold::Value(value) => hash.add(&value.to_le_bytes()),
+            Gold::Text(answer) => text(&mut hash, answer),
+            Gold::AnyOf(answers) => answers.iter().for_each(|answer| text(&mut hash, answer)),
+            Gold::Unknown => {}
+        }
+    }
+    format!("{} examples, {:016x}", examples.len(), hash.value())
+}
+
 /// Refuses a setting of the task; who knows the configuration's file names it in its place.
 fn config(field: &str, message: impl Into<String>) -> Error {
-    Error::Config {
-        path: PathBuf::from(UNNAMED),
-        place: None,
-        field: field.to_owned(),
-        message: message.into(),
-    }
+    Error::setting(field, message)
 }
 
 /// ` (did you mean …?)` where one of the names is close to what was written.

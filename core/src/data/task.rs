@@ -111,12 +111,15 @@ impl TaskData {
         let task = Task::new(plan, &config.labels, &train, loader)?;
         let needed = AnswerColumn::Needed;
         let all = |table: &Table| task.examples(table, &all_rows(table), needed, loader);
+        let validation = match &validation {
+            Some(table) => all(table)?,
+            None => task.examples(&train, &split.validation, needed, loader)?,
+        };
+        let train = task.examples(&train, &split.train, needed, loader)?;
+        task.check_values(&train, loader.form)?;
         Ok(Self {
-            validation: match &validation {
-                Some(table) => all(table)?,
-                None => task.examples(&train, &split.validation, needed, loader)?,
-            },
-            train: task.examples(&train, &split.train, needed, loader)?,
+            validation,
+            train,
             test: test.as_ref().map(all).transpose()?,
             task,
         })
@@ -151,6 +154,21 @@ impl Task {
             decimal_steps: None,
             benchmark: None,
         })
+    }
+
+    /// Refuses values to regress on that differ, and are the same once they are written.
+    fn check_values(&self, examples: &[Example], form: InputForm) -> Result<()> {
+        if self.kind != TaskKind::Regression || form != InputForm::EncoderDecoder {
+            return Ok(());
+        }
+        let pairs = || examples.windows(2);
+        let differ = pairs().any(|pair| pair[0].gold != pair[1].gold);
+        if differ && pairs().all(|pair| pair[0].target == pair[1].target) {
+            let message = "an encoder-decoder writes values with one decimal, which makes all of \
+                           these the same: scale the column";
+            return Err(Error::setting("task.label", message));
+        }
+        Ok(())
     }
 
     /// A text-to-text task whose examples are made by the caller.

@@ -275,6 +275,17 @@ pub struct Change {
     pub new: String,
 }
 
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |value: &str| match value {
+            "" => "its default".to_owned(),
+            value => value.to_owned(),
+        };
+        let (old, new) = (shown(&self.old), shown(&self.new));
+        write!(f, "{} was {old} and is {new}", self.field)
+    }
+}
+
 /// Why a run is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -260,8 +260,7 @@ impl Branch {
         context: &Context<'s, T>,
         gradient: &mut Gradient<'_, T>,
     ) -> Result<Option<Buffer<'s, T>>> {
-        let whole = context;
-        let first = kept.first.as_ref();
+        let (whole, first) = (context, kept.first.as_ref());
         let of_first = first.map(|segments| whole.of_first_rows(segments));
         let context = of_first.as_ref().unwrap_or(whole);
         let mut dsum = dnext;

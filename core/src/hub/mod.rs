@@ -50,6 +50,12 @@ pub fn resolve(path: &str, cancel: &CancelToken) -> Result<ModelFiles> {
     Ok(ModelFiles::Folder(folder))
 }
 
+/// Whether `model.path` means a model inside the program.
+#[must_use]
+pub fn is_embedded(path: &str) -> bool {
+    path.starts_with(EMBEDDED)
+}
+
 /// What `model.path` starts with for a model inside the program.
 const EMBEDDED: &str = "embedded:";
 

@@ -66,6 +66,7 @@ pub(super) fn read(folder: &Path, config: Value) -> Result<Adapter> {
     }
     let head = head::read(folder, &mut tensors)?;
     Ok(Adapter {
+        family: None,
         library: Library::AdapterHub,
         method,
         head,

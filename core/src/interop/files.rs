@@ -7,6 +7,7 @@ use candle_core::{Device, pickle};
 use serde_json::Value;
 
 use super::entry::Tensors;
+use crate::tensor_file;
 use crate::{Error, Result};
 
 /// Name of the configuration, in both libraries.
@@ -75,8 +76,8 @@ pub(super) fn write_json(path: &Path, value: &Value) -> Result<()> {
 pub(super) fn write_tensors(path: &Path, tensors: &Tensors) -> Result<()> {
     let tensors = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor));
     let metadata = [("format".to_owned(), "pt".to_owned())];
-    ::safetensors::serialize_to_file(tensors, Some(metadata.into()), path)
-        .map_err(|error| Error::model(path, format!("cannot be written: {error}")))
+    let refuse = |why| Error::model(path, format!("cannot be written: {why}"));
+    tensor_file::write(path, tensors, Some(metadata.into()), refuse)
 }
 
 /// Refuses to write over anything.

@@ -46,6 +46,7 @@ pub(super) fn read(folder: &Path, config: Value) -> Result<Adapter> {
     let settings = Settings::new(folder, &config)?;
     let kind = settings.kind()?;
     let tensors = files::tensors(folder, SAFE, PICKLED)?;
+    let family = names::family(tensors.keys());
     let mut tensors = names::plainly(tensors, folder)?;
     let method = match kind {
         Kind::Lora => lora::method(&settings, &tensors)?,
@@ -68,6 +69,7 @@ pub(super) fn read(folder: &Path, config: Value) -> Result<Adapter> {
         head: head.map_or(Head::None, |form| form.head(&tensors)),
         name: String::new(),
         folder: folder.to_path_buf(),
+        family,
         config,
         tensors,
     })
@@ -80,6 +82,7 @@ pub(super) fn entries(
     model: &Model,
     parameters: &[Parameter],
 ) -> Result<Vec<Entry>> {
+    check_family(adapter, model)?;
     if let Method::Prefix(_) = method {
         let settings = Settings::new(&adapter.folder, &adapter.config)?;
         rows::check_prefix(&settings, &model.shape)?;
@@ -92,6 +95,24 @@ pub(super) fn entries(
         entries.extend(form.check_dense(&adapter.tensors, model)?);
     }
     Ok(entries)
+}
+
+/// Refuses an adapter of another family, whose tensors may have the same names.
+fn check_family(adapter: &Adapter, model: &Model) -> Result<()> {
+    let ours = model.shape.family;
+    match adapter.family {
+        Some(theirs) if theirs != ours => {
+            let named = |family| match family {
+                Family::T5 => "a T5",
+                Family::Bert => "a BERT",
+                Family::Roberta => "a RoBERTa",
+            };
+            let (theirs, ours) = (named(theirs), named(ours));
+            let message = format!("its tensors are those of {theirs}, but the model is {ours}");
+            Err(Error::model(&adapter.folder, message))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Refuses an adapter that acts in some layers only.

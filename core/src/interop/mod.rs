@@ -30,7 +30,7 @@ use candle_core::{Device, Tensor};
 use serde_json::Value;
 
 use crate::config::{Method, MethodConfig, Pooling};
-use crate::model::Model;
+use crate::model::{Family, Model};
 use crate::peft::{Parameter, Trainables, group};
 use crate::{Error, Result};
 use entry::Tensors;
@@ -58,6 +58,8 @@ pub struct Adapter {
     /// Its name there; empty where adapters have none.
     name: String,
     folder: PathBuf,
+    /// The family that the names of its tensors tell; most tell none.
+    family: Option<Family>,
     /// The configuration as it was read.
     config: Value,
     tensors: Tensors,

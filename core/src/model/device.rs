@@ -3,11 +3,9 @@
 #[cfg(feature = "cuda")]
 mod gpu;
 
-use std::path::PathBuf;
-
 use candle_core::{DType, Device};
 
-use crate::config::{Dtype, ModelConfig, UNNAMED};
+use crate::config::{Dtype, ModelConfig};
 use crate::ops::cuda;
 use crate::{Error, Result};
 
@@ -23,16 +21,12 @@ pub fn open_for(model: &ModelConfig) -> Result<Device> {
         ("model.cuda_kernels", model.cuda_kernels),
     ] {
         if wanted && !device.is_cuda() {
-            return Err(Error::Config {
-                path: PathBuf::from(UNNAMED),
-                place: None,
-                field: field.to_owned(),
-                message: format!(
-                    "needs an NVIDIA GPU, and model.device = {:?} is the {} here: set it to false, or model.device = \"cuda:0\"",
-                    model.device,
-                    describe(&device).to_uppercase()
-                ),
-            });
+            let message = format!(
+                "needs an NVIDIA GPU, and model.device = {:?} is the {} here: set it to false, or model.device = \"cuda:0\"",
+                model.device,
+                describe(&device).to_uppercase()
+            );
+            return Err(Error::setting(field, message));
         }
     }
     if device.is_cuda() {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::State;
 use crate::atomic;
+use crate::tensor_file;
 use crate::{Error, Result};
 
 /// Version of the checkpoint format.
@@ -129,17 +130,8 @@ fn write_tensors(path: &Path, tensors: &Named) -> Result<()> {
         }
         host.push((name.as_str(), tensor.to_device(&Device::Cpu)?));
     }
-    // The file is made here first because the library gives its own file permissions that
-    // lock out everyone else.
-    let permissions = fs::File::create(path)
-        .and_then(|file| file.metadata())
-        .map_err(Error::io(path, "write"))?
-        .permissions();
-    safetensors::serialize_to_file(host, None, path).map_err(|error| match error {
-        safetensors::SafeTensorError::IoError(error) => Error::io(path, "write")(error),
-        other => Error::checkpoint(path, other.to_string()),
-    })?;
-    fs::set_permissions(path, permissions).map_err(Error::io(path, "write"))
+    let host = host.iter().map(|(name, tensor)| (*name, tensor));
+    tensor_file::write(path, host, None, |why| Error::checkpoint(path, why))
 }
 
 fn read_saved(folder: &Path) -> Result<Saved> {

@@ -23,6 +23,7 @@
 
 pub mod asking;
 pub mod checkpoint;
+pub mod find;
 pub mod folder;
 pub mod fork;
 pub mod index;
@@ -40,6 +41,7 @@ pub mod watch;
 
 pub use asking::{Outcome, ask, envelope};
 pub use checkpoint::Checkpoint;
+pub use find::find;
 pub use folder::{RunFolder, Start, Started, free, start};
 pub use fork::fork;
 pub use index::{Checkpoints, Keep};

@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use super::machine;
 use super::request::{Answer, Envelope, LARGEST};
-use super::seal::fnv1a;
+use crate::hash::fnv1a;
 use crate::{Error, Result};
 
 /// Bytes in a socket's address, on Linux; elsewhere a few less, which the system tells.

@@ -37,6 +37,10 @@ pub struct State {
     /// Where live edits bent the learning rate's schedule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anchor: Option<Anchor>,
+    /// [`fingerprint`](crate::data::fingerprint) of the training examples; not told by earlier
+    /// versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub examples: Option<String>,
     /// The configuration in force, as TOML.
     pub config: String,
     /// Its number: 1 at the start, one more with each edit.
@@ -122,6 +126,7 @@ impl State {
             evals_without_improvement: 0,
             skipped_in_a_row: 0,
             anchor: None,
+            examples: None,
             config: config.into(),
             config_version: 1,
             program: env!("CARGO_PKG_VERSION").to_owned(),

@@ -200,7 +200,7 @@ impl SweepFolder {
                 }
             };
             let message = format!(
-                "was made with {} = {}, and the sweep says {}: give the sweep another name, or remove {} and the run's folder",
+                "was made with {} = {}, and the sweep says {}: give it the --set that it had, another name, or remove {} and the run's folder",
                 change.field,
                 told(&change.old),
                 told(&change.new),

@@ -41,18 +41,22 @@ pub fn script(sweep: &Sweep, runs: &[&Planned], program: &Path, directory: &Path
     lines.push("runs=(".to_owned());
     lines.extend(runs.iter().map(|run| format!("  {}", quoted(&run.name))));
     lines.push(")".to_owned());
-    let overrides = sweep.overrides.iter();
-    let overrides: Vec<String> = overrides
-        .map(|set| format!(" --set {}", quoted(set)))
-        .collect();
     lines.push(format!(
-        "srun {} sweep {}{} --only \"${{runs[$SLURM_ARRAY_TASK_ID]}}\"",
-        quoted(&program.to_string()),
-        quoted(&sweep.path.display().to_string()),
-        overrides.concat()
+        "srun {} --only \"${{runs[$SLURM_ARRAY_TASK_ID]}}\"",
+        command(sweep, &program.to_string()),
     ));
     lines.push(GO_ON.to_owned());
     lines.join("\n")
+}
+
+/// The command of a sweep with all that it was given, for a shell.
+#[must_use]
+pub fn command(sweep: &Sweep, program: &str) -> String {
+    let file = quoted(&sweep.path.display().to_string());
+    let overrides = sweep.overrides.iter();
+    let overrides = overrides.map(|set| format!(" --set {}", quoted(set)));
+    let overrides: String = overrides.collect();
+    format!("{} sweep {file}{overrides}", quoted(program))
 }
 
 /// What follows the run: told to end before it was done, it has saved.
@@ -76,5 +80,9 @@ fn output(folder: &Path) -> String {
 
 /// A word as a shell takes it, whatever is in it.
 fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_./+=:@%,-".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
     format!("'{}'", word.replace('\'', "'\\''"))
 }

@@ -167,6 +167,16 @@ impl ControlHandle {
             Error::Command { message }
         })
     }
+
+    /// Hands a command to the trainer, and waits until it takes it.
+    ///
+    /// # Errors
+    /// [`Error::Command`] when the trainer has ended.
+    pub fn deliver(&self, command: Command) -> Result<()> {
+        let message = "the run has ended";
+        let sent = self.0.send(command);
+        sent.map_err(|_| Error::Command { message })
+    }
 }
 
 #[cfg(test)]

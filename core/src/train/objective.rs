@@ -146,10 +146,13 @@ pub fn task_loss(
         })
     };
     let because = match config.step {
-        StepForm::Fused => return Ok(Box::new(fused()?)),
+        StepForm::Fused => match fused() {
+            Ok(objective) => return Ok(Box::new(objective)),
+            Err(refused) => return Err(Error::setting("train.step", reason(refused))),
+        },
         StepForm::Auto => match fused() {
             Ok(objective) => return Ok(Box::new(objective)),
-            Err(reason) => Some(reason.to_string()),
+            Err(refused) => Some(reason(refused)),
         },
         StepForm::Composed => None,
     };
@@ -160,10 +163,17 @@ pub fn task_loss(
     ] {
         if asked {
             let reason = because.unwrap_or_else(|| "train.step is composed".to_owned());
-            return Err(Error::method(format!(
-                "train.{field} needs the hand-written step: {reason}"
-            )));
+            let message = format!("needs the hand-written step: {reason}");
+            return Err(Error::setting(format!("train.{field}"), message));
         }
     }
     Ok(Box::new(TaskLoss { because }))
+}
+
+/// Why there is no hand-written step.
+fn reason(refused: Error) -> String {
+    match refused {
+        Error::Method { message } => message,
+        other => other.to_string(),
+    }
 }

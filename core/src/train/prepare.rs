@@ -1,10 +1,8 @@
 //! From a configuration to everything that a run trains and measures.
 
-use std::path::PathBuf;
-
 use super::objective::{Objective, task_loss};
 use crate::cancel::CancelToken;
-use crate::config::{Method, RunConfig, TaskKind, UNNAMED};
+use crate::config::{Method, RunConfig, TaskKind};
 use crate::data::task::{InputForm, Loader, TaskData};
 use crate::data::tokenize::{TokenCache, Tokenizer};
 use crate::hub::{self, ModelFiles};
@@ -106,15 +104,9 @@ impl Prepared {
         let metrics = self.data.task.metrics();
         let metric = self.metric_of(config);
         if metric != "loss" && !metrics.contains(&metric) {
-            return Err(Error::Config {
-                path: PathBuf::from(UNNAMED),
-                place: None,
-                field: "eval.metric".to_owned(),
-                message: format!(
-                    "the task has no `{metric}`; it has {} and loss",
-                    metrics.join(", ")
-                ),
-            });
+            let known = metrics.join(", ");
+            let message = format!("the task has no `{metric}`; it has {known} and loss");
+            return Err(Error::setting("eval.metric", message));
         }
         Ok(())
     }

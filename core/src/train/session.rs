@@ -8,11 +8,11 @@ use super::factors::FactorWatch;
 use super::optimizer::AdamW;
 use super::plan::{Order, Plan};
 use super::prepare::Prepared;
-use super::take_up::take_up;
+use super::take_up::{check_complete, take_up};
 use super::trainer::Trainer;
-use crate::Result;
 use crate::cancel::CancelToken;
 use crate::config::RunConfig;
+use crate::data::{Example, fingerprint};
 use crate::event::record::Recorder;
 #[cfg(feature = "tensorboard")]
 use crate::event::tensorboard::TensorBoard;
@@ -22,6 +22,7 @@ use crate::peft::factors::Watch;
 use crate::peft::{Parameter, count, group};
 use crate::run::live::LiveFiles;
 use crate::run::{Lock, RunFolder, Start, Started, State, free, machine, start};
+use crate::{Error, Result};
 
 /// A run that is ready to train, or needs no more training.
 #[derive(Debug)]
@@ -84,7 +85,10 @@ impl Session {
             Start::Resume | Start::ResumeAuto => None,
         };
         match start(&directory, &config.name, how)? {
-            Started::AlreadyFinished(folder) => Ok(Self::AlreadyFinished(folder)),
+            Started::AlreadyFinished(folder) => {
+                check_complete(&folder, config)?;
+                Ok(Self::AlreadyFinished(folder))
+            }
             Started::New { folder, lock } => {
                 let prepared = match prepared {
                     Some(prepared) => prepared,
@@ -132,6 +136,7 @@ impl Trainer {
             control,
             cancel,
         } = connections;
+        check_examples(&prepared.data.train, &mut state)?;
         let examples = prepared.data.train.iter();
         let lengths = examples.map(|example| example.source.ids.len()).collect();
         let plan = Plan::new(&prepared.config, lengths, order, &mut state);
@@ -197,6 +202,24 @@ impl Trainer {
             trainable: trainables.total() - head,
             total: planned.total,
         }))
+    }
+}
+
+/// Refuses to go on with other examples than those that batches were made of so far.
+fn check_examples(examples: &[Example], state: &mut State) -> Result<()> {
+    let found = fingerprint(examples);
+    match &state.examples {
+        Some(known) if *known != found => Err(Error::setting(
+            "task",
+            format!(
+                "the training examples are not those that the run was started with (those were \
+                 {known}; these are {found}): put the data back, or start another run"
+            ),
+        )),
+        _ => {
+            state.examples = Some(found);
+            Ok(())
+        }
     }
 }
 

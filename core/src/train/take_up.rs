@@ -6,7 +6,7 @@ use super::factors::SNAPSHOT;
 use super::plan::Order;
 use super::session::{Connections, Prepare, with_records};
 use super::trainer::{Saved, Trainer};
-use crate::config::{Effect, RunConfig};
+use crate::config::RunConfig;
 use crate::event::Kind;
 use crate::run::live::LiveFiles;
 use crate::run::{Checkpoint, Resume, RunFolder, State};
@@ -43,12 +43,12 @@ pub(super) fn take_up(
         Some(checkpoint) => checkpoint.state.clone(),
         None => State::new(prepared.config.to_toml()),
     };
-    // Edits that are still to be repeated are not in force yet.
-    folder.write_config(&state.config)?;
     let mut trainer = Trainer::assemble(prepared, Order::Seeded, state, connections)?;
     if let Some(checkpoint) = &resume.checkpoint {
         trainer.restore(checkpoint, &folder)?;
     }
+    // Edits that are still to be repeated are not in force yet.
+    folder.write_config(&trainer.state.config)?;
     trainer.live = LiveFiles::of(&folder, &trainer.prepared.config);
     trainer.folder = Some(folder);
     trainer.wanted = wanted;
@@ -131,6 +131,32 @@ fn edited_in_folder(
     merged(folder, latest, base.carry(latest, &edited)?)
 }
 
+/// Refuses a configuration that asks more of a complete run than the one that it was started
+/// with.
+pub(super) fn check_complete(folder: &RunFolder, mut given: RunConfig) -> Result<()> {
+    let Some(first) = first_config(folder)? else {
+        return Ok(());
+    };
+    let first = RunConfig::parse(&folder.config_path(), &first, &[])?;
+    given.output.directory.clone_from(&first.output.directory);
+    let changes = first.diff(&given);
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let told: Vec<String> = changes
+        .iter()
+        .map(|(change, _)| change.to_string())
+        .collect();
+    let path = folder.path();
+    let message = format!(
+        "the run is complete and takes no changes ({}): go on from its last checkpoint with \
+         `compacter fork {} --set …`, or use --name or --fresh to start another run",
+        told.join("; "),
+        path.display()
+    );
+    Err(Error::run(path, message))
+}
+
 /// What the configuration given now asks for beyond the one that the run was started with,
 /// laid over the `latest` one in force; `None` where that is nothing.
 fn edited_meanwhile(
@@ -149,12 +175,7 @@ fn merged(
     latest: &RunConfig,
     merged: RunConfig,
 ) -> Result<Option<Box<RunConfig>>> {
-    let changes = latest.diff(&merged);
-    let fixed: Vec<String> = changes
-        .iter()
-        .filter(|(_, effect)| *effect == Effect::Restart)
-        .map(|(change, _)| format!("{} was {} and is {}", change.field, change.old, change.new))
-        .collect();
+    let fixed = latest.fixed_changes(&merged);
     if !fixed.is_empty() {
         return Err(Error::run(
             folder.path(),
@@ -164,5 +185,5 @@ fn merged(
             ),
         ));
     }
-    Ok((!changes.is_empty()).then(|| Box::new(merged)))
+    Ok((!latest.diff(&merged).is_empty()).then(|| Box::new(merged)))
 }

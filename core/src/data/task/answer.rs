@@ -68,14 +68,15 @@ impl<'a> Answers<'a> {
         }
     }
 
-    /// The number of the class that a cell names, or whose number it is.
+    /// The number of the class that a cell names, or, where no label is a number itself, whose
+    /// number it is.
     fn class(&self, row: usize, cell: &str) -> Result<usize> {
         let labels = &self.task.labels;
         let by_name = labels.iter().position(|label| label == cell);
+        let are_words = || labels.iter().all(|label| label.parse::<i64>().is_err());
         let by_number = || {
-            cell.parse()
-                .ok()
-                .filter(|&number: &usize| number < labels.len())
+            let number = cell.parse().ok();
+            number.filter(|&number: &usize| number < labels.len() && are_words())
         };
         by_name.or_else(by_number).ok_or_else(|| {
             let near = nearest(cell, labels);

@@ -63,6 +63,18 @@ pub(super) fn plainly(tensors: Tensors, folder: &Path) -> Result<Tensors> {
     Ok(named)
 }
 
+/// The family whose base the modules stand in, where names tell it.
+pub(super) fn family<'a>(mut names: impl Iterator<Item = &'a String>) -> Option<Family> {
+    names.find_map(|name| {
+        let module = name.strip_prefix(WRAPPER)?;
+        match module.split('.').next()? {
+            "bert" => Some(Family::Bert),
+            "roberta" => Some(Family::Roberta),
+            _ => None,
+        }
+    })
+}
+
 /// The module that a tensor belongs to, if it is the part named.
 pub(super) fn module_of<'a>(name: &'a str, part: &str) -> Option<&'a str> {
     name.strip_suffix(part)?.strip_suffix('.')

@@ -200,6 +200,19 @@ fn labels_that_the_tokenizer_cannot_tell_apart_are_refused() {
 }
 
 #[test]
+fn a_label_that_is_a_number_is_no_place_among_others() {
+    let (from_one, zero) = ("sentence\tlabel\nx\t1\ny\t2\n", "sentence\tlabel\nx\t0\n");
+    let files = [("a.tsv", from_one), ("b.tsv", zero)];
+    let scene = Scene::new(InputForm::Encoder, &files);
+    let settings = CLASSIFY.replace("validation = 'a.tsv'", "validation = 'b.tsv'");
+    let message = scene.load(&settings).unwrap_err().to_string();
+    assert!(
+        message.ends_with("b.tsv:2: unknown label `0`; known are `1`, `2`"),
+        "{message}"
+    );
+}
+
+#[test]
 fn an_unknown_label_in_the_validation_file_names_that_file() {
     let files = [("a.tsv", REVIEWS), ("b.tsv", "sentence\tlabel\nx\t2\n")];
     let scene = Scene::new(InputForm::Encoder, &files);
