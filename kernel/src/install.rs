@@ -167,6 +167,7 @@ pub fn uninstall(place: &Place) -> Result<(), String> {
             Err(error) => return Err(format!("{}: {error}", folder.display())),
         }
     }
+    say("kernels that other folders tell Jupyter of do not start any more: install them again");
     // The history is the user's.
     let _gone = fs::remove_file(current(&data));
     Ok(())
@@ -179,17 +180,20 @@ pub fn uninstall(place: &Place) -> Result<(), String> {
 pub fn doctor(place: &Place) -> Result<(), String> {
     let data = data()?;
     let spec = spec::folder(place)?.join("kernel.json");
+    let build = current_build(&data);
+    let room = if build.is_ok() {
+        needs::RUNNING
+    } else {
+        needs::BUILDING
+    };
     let checks: Vec<(&str, Result<String, String>)> = vec![
         (
             "compiler",
             needs::toolchain().map(|text| first_line(&text).to_owned()),
         ),
         ("linker", needs::linker()),
-        ("disk", needs::disk(&data)),
-        (
-            "library",
-            current_build(&data).map(|build| build.display().to_string()),
-        ),
+        ("disk", needs::disk(&data, room)),
+        ("library", build.map(|build| build.display().to_string())),
         (
             "sources of std",
             std_sources::find(&data).map(|path| path.display().to_string()),

@@ -53,7 +53,7 @@ struct Where {
     /// For the Python environment that is active.
     #[arg(long)]
     sys_prefix: bool,
-    /// Under a folder's share/jupyter.
+    /// Under a folder's share/jupyter; what it starts stays in your own data folder.
     #[arg(long, value_name = "FOLDER")]
     prefix: Option<PathBuf>,
 }

@@ -119,6 +119,15 @@ fn eval_measures_a_split_as_the_training_did() {
     assert_eq!(validation["metrics"], eval["metrics"]);
     assert_ne!(train["metrics"]["loss"], validation["metrics"]["loss"]);
 
+    // By its name too, and a name that is none is refused with the one that may be meant.
+    let plain = printed(folder.path(), &["eval", "tiny"]);
+    assert!(plain.starts_with("tiny validation  accuracy 0."), "{plain}");
+    let refused = compacter(folder.path(), &["eval", "tini"]).expect_code(2);
+    assert!(
+        refused.stderr.contains("did you mean `runs/tiny`?"),
+        "{}",
+        refused.stderr
+    );
     let plain = printed(folder.path(), &["eval", "runs/tiny"]);
     assert!(plain.starts_with("tiny validation  accuracy 0."), "{plain}");
 }

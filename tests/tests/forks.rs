@@ -93,3 +93,30 @@ fn fork_on_a_terminal_watches_what_it_trains() {
     assert_eq!(terminal.wait().exit_code(), 0);
     assert!(!terminal.bytes().contains(&0x1b), "{}", terminal.text());
 }
+
+#[test]
+fn a_fork_that_is_refused_leaves_nothing() {
+    let lab = Lab::new(SHORT);
+    let _trained = program::run(lab.train(&[])).expect_code(0);
+    let fork = |set: &str| {
+        let run = lab.run_path(NAME).into_os_string();
+        let words = [
+            "fork".into(),
+            run,
+            "--plain".into(),
+            "--set".into(),
+            set.into(),
+        ];
+        program::run(words).expect_code(2)
+    };
+    for (set, told) in [
+        ("method.n=2", "method.n was 4 and is 2"),
+        ("name=other", "--name"),
+        ("output.directory=elsewhere", "beside the one"),
+    ] {
+        let refused = fork(set);
+        assert!(refused.stderr.contains(told), "{set}: {}", refused.stderr);
+    }
+    let runs = std::fs::read_dir(lab.path().join("runs")).expect("the folder of runs");
+    assert_eq!(runs.count(), 1);
+}

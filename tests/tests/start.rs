@@ -163,3 +163,68 @@ fn a_fork_of_an_unknown_step_lists_those_there_are() {
     let runs = fs::read_dir(lab.path().join("runs")).map(Iterator::count);
     assert_eq!(runs.ok(), Some(1));
 }
+
+#[test]
+fn resume_takes_the_file_before_it_or_after_it() {
+    let lab = Lab::new("max_steps = 4\ncheckpoint_every = 2");
+    let _ended = program::run(lab.train(&[])).expect_code(0);
+    let file = lab.config_path().into_os_string();
+    let after = program::run(["train".into(), "--resume".into(), file.clone()]).expect_code(0);
+    assert!(
+        after.stdout.contains("already complete"),
+        "{}",
+        after.stdout
+    );
+    let words = ["train".into(), file, "--resume".into(), "soon".into()];
+    assert_says(&program::run(words).expect_code(2), &["`auto`", "`soon`"]);
+}
+
+#[test]
+fn a_complete_run_refuses_what_it_cannot_do_any_more() {
+    let lab = Lab::new("epochs = 1\nbatch_size = 16");
+    let _ended = program::run(lab.train(&[])).expect_code(0);
+    lab.edit(&[("epochs = 1", "epochs = 2")]);
+    let refused = program::run(lab.train(&["--resume"])).expect_code(2);
+    assert_says(
+        &refused,
+        &[
+            "complete",
+            "train.epochs was 1.0 and is 2.0",
+            "compacter fork",
+        ],
+    );
+    lab.edit(&[("epochs = 2", "epochs = 1")]);
+    let _ended = program::run(lab.train(&["--resume"])).expect_code(0);
+}
+
+#[test]
+fn a_run_does_not_go_on_with_other_examples() {
+    let lab = Lab::new("epochs = 2\nbatch_size = 4\ncheckpoint_every = 1");
+    let rows = std::fs::read_to_string(program::workspace().join("tests/fixtures/tiny/train.tsv"));
+    let (rows, path) = (rows.expect("the fixture"), lab.path().join("own.tsv"));
+    let write = |rows: &str| std::fs::write(&path, rows).expect("a file in a folder of one's own");
+    write(&rows);
+    let own = format!(
+        "task.train={}",
+        serde_json::json!(path.display().to_string())
+    );
+    let own = ["--set", own.as_str()];
+    let stopped = [&own[..], &["--set", "train.max_steps=3"]].concat();
+    let _ended = program::run(lab.train(&stopped)).expect_code(0);
+    let fork = |more: &[&str]| {
+        let run = lab.run_path(NAME).into_os_string();
+        let words = ["fork".into(), run, "--plain".into(), "--set".into()];
+        let words = words.into_iter().chain(["train.max_steps=5".into()]);
+        program::run(words.chain(more.iter().map(std::ffi::OsString::from)))
+    };
+    let half: String = rows.split_inclusive('\n').take(9).collect();
+    write(&half);
+    let refused = fork(&[]).expect_code(2);
+    assert_says(
+        &refused,
+        &["task: the training examples are not those", "8 examples"],
+    );
+    assert!(!lab.run_path("demo-fork").exists(), "nothing is left of it");
+    write(&rows);
+    let _ended = fork(&[]).expect_code(0);
+}

@@ -140,7 +140,7 @@ fn a_run_made_with_other_settings_is_told_and_left_alone() {
     .unwrap();
     let told = program::run(lab.sweep(&[])).expect_code(1);
     let expected =
-        "was made with train.epochs = 1.0, and the sweep says 2.0: give the sweep another name";
+        "was made with train.epochs = 1.0, and the sweep says 2.0: give it the --set that it had";
     assert!(told.stdout.contains(expected), "{}", told.stdout);
 
     // A grid may grow: what is there is not done again.

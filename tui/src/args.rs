@@ -98,7 +98,7 @@ pub(crate) struct Train {
     #[command(flatten)]
     pub(crate) shown: Shown,
     /// Go on with a run; `--resume auto` starts it where there is none
-    #[arg(long, value_name = "auto", num_args = 0..=1, default_missing_value = "", value_parser = ["", "auto"], hide_possible_values = true)]
+    #[arg(long, value_name = "auto", num_args = 0..=1, default_missing_value = "")]
     pub(crate) resume: Option<String>,
     /// Start again; the old run's folder is moved aside
     #[arg(long, conflicts_with = "resume")]
@@ -158,7 +158,7 @@ fn speed(text: &str) -> Result<f64, String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct Eval {
-    /// The run's folder
+    /// The run's folder, or its name in `runs`
     pub(crate) run: PathBuf,
     /// The split to measure
     #[arg(long, default_value = "validation", value_parser = ["train", "validation", "test"])]
@@ -173,7 +173,7 @@ pub(crate) struct Eval {
 
 #[derive(Debug, Args)]
 pub(crate) struct Predict {
-    /// The run's folder
+    /// The run's folder, or its name in `runs`
     pub(crate) run: PathBuf,
     /// A file with the task's text columns; `-` reads JSON lines from standard input
     #[arg(default_value = "-")]
@@ -185,17 +185,17 @@ pub(crate) struct Predict {
 
 #[derive(Debug, Args)]
 pub(crate) struct Params {
-    /// A model's name (`t5-base`) or folder
+    /// A model's name (`t5-base`), its folder, or `embedded:t5-nano`
     #[arg(long)]
     pub(crate) model: String,
     /// The method; see `--all` for a table of all
     #[arg(long, required_unless_present = "all")]
     pub(crate) method: Option<String>,
     /// Size of the vocabulary, in place of the model's
-    #[arg(long)]
+    #[arg(long, value_parser = at_least_one)]
     pub(crate) vocab: Option<usize>,
     /// Outputs of an encoder's task head, to count it too
-    #[arg(long)]
+    #[arg(long, value_parser = at_least_one)]
     pub(crate) outputs: Option<usize>,
     /// Override a field of the method, such as `n=8`
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -236,7 +236,7 @@ pub(crate) struct Arithmetic {
 
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
-    /// A model's name
+    /// A model's name, its folder, or `embedded:t5-nano`
     #[arg(long, default_value = "t5-small")]
     pub(crate) model: String,
     /// The method
@@ -259,7 +259,7 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "FILE", conflicts_with = "source")]
     pub(crate) lengths: Option<PathBuf>,
     /// Make all sequences of a batch as long as its longest, as padding would
-    #[arg(long)]
+    #[arg(long, requires = "lengths")]
     pub(crate) pad: bool,
     /// Threads; 0 means all
     #[arg(long, default_value_t = 0)]
@@ -311,7 +311,7 @@ pub(crate) struct Init {
     after_help = "Exit codes: 0 accepted · 1 the run is not running, or has not answered · 2 refused"
 )]
 pub(crate) struct Ctl {
-    /// The run's folder, or its name under `runs/`
+    /// The run's folder, or its name in `runs`
     pub(crate) run: PathBuf,
     /// What it is to do
     #[command(subcommand)]

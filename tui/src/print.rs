@@ -26,3 +26,11 @@ pub(crate) fn json(value: &impl Serialize) -> Result<()> {
         Err(e) => Err(Error::io("standard output", "write")(e.into())),
     }
 }
+
+/// How the program was called, for commands that are to be typed next.
+pub(crate) fn program() -> String {
+    let called = std::env::args().next();
+    called
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "compacter".to_owned())
+}

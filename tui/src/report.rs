@@ -13,6 +13,12 @@ pub(crate) fn message(text: &str) {
     eprintln!("error: {text}");
 }
 
+/// Tells whoever types at a terminal what is waited for.
+#[expect(clippy::print_stderr, reason = "standard output is for answers")]
+pub(crate) fn hint(text: &str) {
+    eprintln!("{text}");
+}
+
 /// The exit code of a command that did not do what was asked.
 ///
 /// | code | when                                                                            |

@@ -44,6 +44,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use compacter_core::event::Kind;
+use compacter_core::run::find::fork_name;
 use compacter_core::run::{Request, RunFolder, fork, lock};
 
 pub use builder::Builder;
@@ -213,7 +214,7 @@ impl Run {
     /// # Errors
     /// When there is no checkpoint of that step, or the trainer cannot be started.
     pub fn fork(&self, at: impl Into<Option<u64>>) -> Result<Self> {
-        let name = place::fork_name(&self.folder);
+        let name = fork_name(&self.folder);
         let folder = fork(&self.folder, at.into(), &name)?;
         let forked = Self {
             folder,

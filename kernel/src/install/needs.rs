@@ -4,7 +4,10 @@ use std::path::Path;
 use std::process::Command;
 
 /// What a build takes at most, in bytes.
-const ROOM: u64 = 3 << 30;
+pub(super) const BUILDING: u64 = 3 << 30;
+
+/// What is left for cells and their history once the library is built, in bytes.
+pub(super) const RUNNING: u64 = 256 << 20;
 
 /// The compiler that there is, after checking that all else is there too.
 pub(super) fn check(cuda: bool) -> Result<String, String> {
@@ -13,7 +16,7 @@ pub(super) fn check(cuda: bool) -> Result<String, String> {
     if cuda {
         compiler_of_kernels()?;
     }
-    disk(&crate::folders::data()?)?;
+    disk(&crate::folders::data()?, BUILDING)?;
     Ok(toolchain)
 }
 
@@ -79,20 +82,21 @@ fn compiler_of_kernels() -> Result<(), String> {
     Ok(())
 }
 
-/// The room on the disk that a folder is on, or will be.
-pub(super) fn disk(folder: &Path) -> Result<String, String> {
+/// The room on the disk that a folder is on, or will be; refused where less is left than
+/// `needed` bytes.
+pub(super) fn disk(folder: &Path, needed: u64) -> Result<String, String> {
     let there = folder.ancestors().find(|folder| folder.exists());
     let there = there.unwrap_or(Path::new("/"));
     let disk =
         rustix::fs::statvfs(there).map_err(|error| format!("{}: {error}", there.display()))?;
     let free = disk.f_bavail * disk.f_frsize;
     let text = |bytes: u64| format!("{:.1} GB", bytes as f64 / 1e9);
-    if free < ROOM {
+    if free < needed {
         return Err(format!(
-            "{} has {} left, and building takes up to {}: make room, or set XDG_DATA_HOME to a larger disk",
+            "{} has {} left, and up to {} are needed: make room, or set XDG_DATA_HOME to a larger disk",
             there.display(),
             text(free),
-            text(ROOM)
+            text(needed)
         ));
     }
     Ok(format!("{} left in {}", text(free), there.display()))

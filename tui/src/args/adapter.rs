@@ -19,7 +19,7 @@ pub(crate) enum Format {
 
 #[derive(Debug, Args)]
 pub(crate) struct Export {
-    /// The run's folder
+    /// The run's folder, or its name in `runs`
     pub(crate) run: PathBuf,
     /// The folder to make
     pub(crate) folder: PathBuf,

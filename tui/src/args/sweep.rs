@@ -8,7 +8,7 @@ use super::Shown;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0 every run is measured · 1 some failed · 2 refused · \
+    after_help = "Exit codes: 0 every run is measured · 1 some failed or are open · 2 refused · \
                         75 told to end; saved, the same command goes on"
 )]
 #[expect(
@@ -43,7 +43,7 @@ pub(crate) struct Sweep {
 
 #[derive(Debug, Args)]
 pub(crate) struct Compare {
-    /// Folders of runs; those that differ in their seed alone are repetitions
+    /// Folders of runs, or their names in `runs`; those that differ in their seed alone are repetitions
     #[arg(required = true)]
     pub(crate) runs: Vec<PathBuf>,
     /// The run that memory and time are compared with; the first one when left out
@@ -59,7 +59,7 @@ pub(crate) struct Compare {
 
 #[derive(Debug, Args)]
 pub(crate) struct Fork {
-    /// The run to start from
+    /// The run to start from: its folder, or its name in `runs`
     pub(crate) run: PathBuf,
     /// Step of the checkpoint; the last one when left out
     #[arg(long)]
@@ -68,8 +68,17 @@ pub(crate) struct Fork {
     #[arg(long)]
     pub(crate) name: Option<String>,
     /// Override a field, such as `train.learning_rate=1e-3`
-    #[arg(long = "set", value_name = "KEY=VALUE")]
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = no_place)]
     pub(crate) overrides: Vec<String>,
     #[command(flatten)]
     pub(crate) shown: Shown,
+}
+
+/// A field to override, which does not say where the new run is.
+fn no_place(text: &str) -> Result<String, String> {
+    match text.split('=').next().unwrap_or_default().trim() {
+        "name" => Err("the new run's name is given with --name".to_owned()),
+        "output.directory" => Err("the new run stands beside the one it is made from".to_owned()),
+        _ => Ok(text.to_owned()),
+    }
 }

@@ -4,11 +4,10 @@ use std::path::Path;
 
 use compacter_core::bench::{self, Report, Workload};
 use compacter_core::config::{Dtype, MethodConfig, ModelConfig};
-use compacter_core::model::ModelShape;
 use compacter_core::{Error, Result};
 use serde::Serialize;
 
-use super::params::grouped;
+use super::params::{grouped, shape};
 use crate::args::{Arithmetic, Bench};
 use crate::{print, threads};
 
@@ -30,7 +29,7 @@ pub(crate) fn run(args: &Bench) -> Result<()> {
     let config = MethodConfig::of_kind(Path::new(&method), &args.method, &args.overrides)?;
     let batches = batches(args)?;
     let work = Workload {
-        shape: ModelShape::named(&args.model)?,
+        shape: shape(&args.model)?,
         method: config.resolve()?,
         steps: args.steps.unwrap_or(STEPS.max(batches.len())),
         batches,

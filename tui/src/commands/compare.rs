@@ -1,7 +1,8 @@
 //! `compacter compare`: runs beside each other.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use compacter_core::run::find;
 use compacter_core::sweep::compare::{Delta, Group, Observed, groups, table};
 use compacter_core::sweep::statistics::{Interval, Summary};
 use compacter_core::{Error, Result};
@@ -25,13 +26,10 @@ const HEAD: [&str; 10] = [
 ];
 
 pub(crate) fn run(args: &Compare) -> Result<()> {
-    let observed = args.runs.iter().map(|run| Observed::of(&place(run)));
+    let observe = |run: &PathBuf| Observed::of(find(run)?.path());
+    let observed = args.runs.iter().map(observe);
     let mut observed: Vec<Observed> = observed.collect::<Result<_>>()?;
-    let baseline = args
-        .baseline
-        .as_deref()
-        .map(|run| Observed::of(&place(run)))
-        .transpose()?;
+    let baseline = args.baseline.as_ref().map(observe).transpose()?;
     let wanted = baseline.as_ref().unwrap_or(&observed[0]).clone();
     // One that is not among the runs named is a row of its own.
     if !observed.contains(&wanted) {
@@ -137,14 +135,4 @@ fn value(metric: &str, summary: &Summary, interval: Option<&Interval>) -> String
         sd.unwrap_or_default(),
         interval.unwrap_or_default()
     )
-}
-
-/// The run's folder, given as such or by its name.
-fn place(run: &Path) -> PathBuf {
-    let named = Path::new("runs").join(run);
-    if !run.exists() && named.exists() {
-        named
-    } else {
-        run.to_path_buf()
-    }
 }

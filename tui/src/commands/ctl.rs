@@ -1,10 +1,9 @@
 //! `compacter ctl`: steers a run of another process.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use compacter_core::Result;
-use compacter_core::run::{self, Envelope, Outcome, Request, RunFolder};
+use compacter_core::run::{self, Envelope, Outcome, Request};
 use serde::Serialize;
 
 use crate::args::Ctl;
@@ -27,7 +26,7 @@ pub(crate) fn run(args: &Ctl) -> Result<Exit> {
             return Ok(Exit::Refused);
         }
     };
-    let folder = RunFolder::open(&place(&args.run))?;
+    let folder = run::find(&args.run)?;
     let envelope = run::envelope("ctl", &request);
     let limit = Duration::from_secs(args.timeout);
     let outcome = run::ask(&folder, &envelope, limit)?;
@@ -58,14 +57,4 @@ fn tell(args: &Ctl, (request, envelope): (&Request, &Envelope), outcome: Outcome
         report::message(&format!("{request}: {text}"));
     }
     Ok(exit)
-}
-
-/// The run's folder, given as such or by its name.
-fn place(run: &Path) -> PathBuf {
-    let named = Path::new("runs").join(run);
-    if !run.exists() && named.exists() {
-        named
-    } else {
-        run.to_path_buf()
-    }
 }

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use compacter_core::cancel::CancelToken;
 use compacter_core::train::evaluate::evaluate;
 use compacter_core::{Error, Result};
 use serde::Serialize;
 
 use super::trained;
 use crate::args::Eval;
-use crate::{print, signals};
+use crate::print;
 
 #[derive(Serialize)]
 struct Answer {
@@ -19,9 +18,8 @@ struct Answer {
 }
 
 pub(crate) fn run(args: &Eval) -> Result<()> {
-    let cancel = CancelToken::default();
-    signals::install(&cancel)?;
-    let (folder, prepared) = trained::load(&args.run, args.checkpoint, &cancel)?;
+    let trained = trained::load(&args.run, args.checkpoint)?;
+    let (folder, prepared) = (&trained.folder, &trained.prepared);
     let examples = match args.split.as_str() {
         "train" => Some(&prepared.data.train),
         "validation" => Some(&prepared.data.validation),
@@ -33,7 +31,7 @@ pub(crate) fn run(args: &Eval) -> Result<()> {
             "the run's task has no test split: give it as task.test",
         ));
     };
-    let metrics = evaluate(&prepared, examples, &cancel)?.metrics;
+    let metrics = evaluate(prepared, examples, &trained.cancel)?.metrics;
     if args.json {
         return print::json(&Answer {
             run: folder.name(),

@@ -1,21 +1,18 @@
 //! `compacter export`: what a run trained, in files of other libraries.
 
-use compacter_core::cancel::CancelToken;
 use compacter_core::interop::{self, Library};
 use compacter_core::{Error, Result};
 
 use super::trained;
 use crate::args::{Export, Format};
-use crate::{print, signals};
+use crate::print;
 
 pub(crate) fn run(args: &Export) -> Result<()> {
     if let Some(option) = args.idle() {
         let message = format!("{option} says nothing about this format; leave it out");
         return Err(Error::method(message));
     }
-    let cancel = CancelToken::default();
-    signals::install(&cancel)?;
-    let (_, mut prepared) = trained::load(&args.run, args.checkpoint, &cancel)?;
+    let mut prepared = trained::load(&args.run, args.checkpoint)?.prepared;
     let library = match args.format {
         Format::Merged => {
             interop::write_merged(&mut prepared.model, &prepared.files, &args.folder)?;

@@ -3,10 +3,13 @@
 //! It is trained and shown as `compacter train` does it: on a terminal by a process of its
 //! own, which this one watches.
 
-use compacter_core::Result;
+use std::fs;
+
 use compacter_core::config::RunConfig;
+use compacter_core::run::find::{find, fork_name};
 use compacter_core::run::watch::ConfigWatch;
 use compacter_core::run::{RunFolder, Start, fork};
+use compacter_core::{Error, Result};
 
 use super::train::{Live, events, on_screen, train};
 use crate::args::Fork;
@@ -14,10 +17,10 @@ use crate::{Exit, threads};
 
 pub(crate) fn run(args: &Fork) -> Result<Exit> {
     let own_session = args.shown.own_session()?;
-    let run = RunFolder::open(&args.run)?;
-    let name = args.name.clone().unwrap_or_else(|| free_name(&run));
+    let run = find(&args.run)?;
+    let name = args.name.clone().unwrap_or_else(|| fork_name(&run));
     // Refused before anything is made.
-    let checked = RunConfig::load(&run.config_path(), &args.overrides)?;
+    let checked = checked(&run, &args.overrides)?;
     if args.shown.on_screen() {
         let new = run.path().with_file_name(&name);
         let chosen = args.name.is_none().then_some(name.as_str());
@@ -38,18 +41,30 @@ pub(crate) fn run(args: &Fork) -> Result<Exit> {
         format,
         own_session,
     };
-    train(config, Start::Resume, live)
+    let trained = train(config, Start::Resume, live);
+    let has_begun = || {
+        new.history()
+            .is_ok_and(|history| !history.events().is_empty())
+    };
+    if trained.is_err() && !has_begun() {
+        // Best effort: the refusal is what there is to tell.
+        let _leftover = fs::remove_dir_all(new.path());
+    }
+    trained
 }
 
-/// `<run>-fork`, or the first `<run>-fork-2`, … that is not taken.
-pub(crate) fn free_name(run: &RunFolder) -> String {
-    let beside = |name: &str| run.path().with_file_name(name);
-    let base = format!("{}-fork", run.name());
-    let mut name = base.clone();
-    let mut number = 1_u64;
-    while beside(&name).exists() {
-        number += 1;
-        name = format!("{base}-{number}");
+/// The configuration of the new run, unless it is one that a checkpoint cannot go on with.
+fn checked(run: &RunFolder, overrides: &[String]) -> Result<RunConfig> {
+    let own = RunConfig::load(&run.config_path(), &[])?;
+    let wanted = RunConfig::load(&run.config_path(), overrides)?;
+    let fixed = own.fixed_changes(&wanted);
+    if fixed.is_empty() {
+        return Ok(wanted);
     }
-    name
+    let message = format!(
+        "a fork goes on with the run's own checkpoint, so this cannot change: {}; start a run of \
+         its own with `compacter train`",
+        fixed.join("; ")
+    );
+    Err(Error::run(run.path(), message))
 }

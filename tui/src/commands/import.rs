@@ -10,8 +10,6 @@ use crate::args::Import;
 use crate::{print, signals, threads};
 
 pub(crate) fn run(args: &Import) -> Result<()> {
-    let cancel = CancelToken::default();
-    signals::install(&cancel)?;
     let mut adapter = interop::read(&args.adapter)?;
     if args.without_head {
         adapter = adapter.without_head();
@@ -21,6 +19,8 @@ pub(crate) fn run(args: &Import) -> Result<()> {
         config.name.clone_from(name);
     }
     threads::limit(config.train.threads);
+    let cancel = CancelToken::default();
+    signals::install(&cancel)?;
     let imported = import(&adapter, config, &cancel)?;
     let kind = adapter.method.kind;
     let path = imported.run.path().display();

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use compacter_core::Result;
+use compacter_core::cancel::CancelToken;
 use compacter_core::config::{MethodConfig, MethodKind};
+use compacter_core::hub;
 use compacter_core::model::{Family, ModelShape};
 use compacter_core::peft::count::{Count, count};
 use serde::Serialize;
@@ -20,10 +22,7 @@ struct Answer<'a> {
 }
 
 pub(crate) fn run(args: &Params) -> Result<()> {
-    let mut shape = match Path::new(&args.model) {
-        folder if folder.is_dir() => ModelShape::from_folder(folder)?,
-        _ => ModelShape::named(&args.model)?,
-    };
+    let mut shape = shape(&args.model)?;
     if let Some(vocab) = args.vocab {
         shape = shape.with_vocab(vocab);
     }
@@ -56,6 +55,17 @@ pub(crate) fn run(args: &Params) -> Result<()> {
         count.percent,
         grouped(count.total)
     ))
+}
+
+/// The sizes of a model: by its name, of its folder, or of one that the program carries.
+pub(crate) fn shape(model: &str) -> Result<ModelShape> {
+    match Path::new(model) {
+        folder if folder.is_dir() => ModelShape::from_folder(folder),
+        _ if hub::is_embedded(model) => {
+            ModelShape::of(&hub::resolve(model, &CancelToken::default())?)
+        }
+        _ => ModelShape::named(model),
+    }
 }
 
 /// Hypercomplex divisions that a table shows, where they divide.
@@ -100,6 +110,7 @@ fn table(args: &Params, shape: &ModelShape) -> Result<()> {
         "{:<18}{:>14}{:>12}",
         "method", "trainable", "% of model"
     ))?;
+    let mut reasons = Vec::new();
     for row in rows {
         let name = match row.n {
             Some(n) => format!("{} n={n}", row.method),
@@ -107,11 +118,14 @@ fn table(args: &Params, shape: &ModelShape) -> Result<()> {
         };
         let (trainable, percent) = match row.counted {
             Counted::Count(count) => (grouped(count.trainable), format!("{:.4}", count.percent)),
-            Counted::NotApplicable { .. } => ("n/a".to_owned(), "n/a".to_owned()),
+            Counted::NotApplicable { reason, .. } => {
+                reasons.push(format!("{name}: {reason}"));
+                ("n/a".to_owned(), "n/a".to_owned())
+            }
         };
         print::line(&format!("{name:<18}{trainable:>14}{percent:>12}"))?;
     }
-    Ok(())
+    reasons.iter().try_for_each(|reason| print::line(reason))
 }
 
 /// The lines of a method: one for each division where it has one that is not given.
@@ -152,14 +166,13 @@ fn rows<'a>(kind: MethodKind, args: &'a Params, shape: &ModelShape) -> Vec<Row<'
         .collect()
 }
 
-/// Refuses a field that no method has.
+/// Refuses a field that no method has, and a value that is none of the field's.
 fn check_overrides(overrides: &[String]) -> Result<()> {
     for text in overrides {
-        let known = |kind: &MethodKind| has(*kind, key(text));
-        let asked = MethodKind::ALL.iter().find(|kind| known(kind));
-        if asked.is_none() {
-            config(MethodKind::default().as_str(), std::slice::from_ref(text))?;
-        }
+        let mut kinds = MethodKind::ALL.into_iter();
+        let asked = kinds.find(|kind| has(*kind, key(text)));
+        let kind = asked.unwrap_or_default();
+        config(kind.as_str(), std::slice::from_ref(text))?;
     }
     Ok(())
 }

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use compacter_core::run::RunFolder;
+use compacter_core::run::{RunFolder, find};
 use compacter_core::view::Source;
 use compacter_core::{Error, Result, embedded};
 use tempfile::TempDir;
 
-use super::watch;
 use crate::Exit;
 use crate::args::Replay;
 use crate::screen::steer::Replayed;
@@ -23,7 +22,7 @@ pub(crate) fn run(args: &Replay) -> Result<Exit> {
         return Err(Error::run(&args.run, message));
     }
     if args.run != Path::new(DEMO) {
-        return show(watch::named(&args.run)?, args);
+        return show(find(&args.run)?, args);
     }
     let demo = Demo::unpack()?;
     show(demo.folder.clone(), args)

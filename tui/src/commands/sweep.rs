@@ -152,14 +152,12 @@ fn job_array(
     as_json: bool,
 ) -> Result<Exit> {
     let path = folder.path().join("sweep.sbatch");
-    let file = sweep.path.display();
+    let table = slurm::command(sweep, "compacter") + " --table";
     if runs.is_empty() {
         if as_json {
             print::json(&json!({"kind": "slurm", "script": null, "runs": 0}))?;
         } else {
-            print::line(&format!(
-                "nothing is left to be done; the tables:  compacter sweep {file} --table"
-            ))?;
+            print::line(&format!("nothing is left to be done; the tables:  {table}"))?;
         }
         return Ok(Exit::Done);
     }
@@ -176,9 +174,7 @@ fn job_array(
         runs.len(),
         path.display()
     ))?;
-    print::line(&format!(
-        "and once they are done:  compacter sweep {file} --table"
-    ))?;
+    print::line(&format!("and once they are done:  {table}"))?;
     Ok(Exit::Done)
 }
 

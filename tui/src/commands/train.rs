@@ -70,6 +70,14 @@ impl Source<'_> {
         }
     }
 
+    /// The file, where there is one.
+    fn file(&self) -> Option<PathBuf> {
+        match self {
+            Self::File(path) => Some(path.to_path_buf()),
+            Self::FirstLesson => None,
+        }
+    }
+
     /// Gives a refusal its place in the file, where there is one.
     fn locate(&self, error: Error, overrides: &[String]) -> Error {
         match self {
@@ -92,21 +100,35 @@ impl Source<'_> {
     }
 }
 
+/// Where the configuration comes from, and how the run starts.
+fn asked(args: &Train) -> Result<(Source<'_>, Start)> {
+    let file = args.config.as_deref();
+    let (file, how) = match (args.resume.as_deref(), args.fresh) {
+        (Some("auto"), _) => (file, Start::ResumeAuto),
+        (Some(""), _) => (file, Start::Resume),
+        // `train --resume FILE` is `train FILE --resume`.
+        (Some(word), _) if file.is_none() => (Some(Path::new(word)), Start::Resume),
+        (Some(word), _) => {
+            let message = format!("--resume takes `auto` or nothing, not `{word}`");
+            return Err(Error::method(message));
+        }
+        (None, true) => (file, Start::Fresh),
+        (None, false) => (file, Start::New),
+    };
+    Ok((file.map_or(Source::FirstLesson, Source::File), how))
+}
+
 pub(crate) fn run(args: &Train) -> Result<Exit> {
-    let source = match &args.config {
-        Some(path) => Source::File(path),
-        None => Source::FirstLesson,
-    };
-    let how = match (args.resume.as_deref(), args.fresh) {
-        (Some("auto"), _) => Start::ResumeAuto,
-        (Some(_), _) => Start::Resume,
-        (None, true) => Start::Fresh,
-        (None, false) => Start::New,
-    };
+    let (source, how) = asked(args)?;
     let mut overrides = args.overrides.clone();
     let mut name = args.name.clone();
-    if args.name.is_none() && args.config.is_none() && how == Start::New {
-        name = Some(unused_name(&source.load(&overrides)?));
+    if name.is_none() && matches!(source, Source::FirstLesson) {
+        let config = source.load(&overrides)?;
+        name = match how {
+            Start::New => Some(unused_name(&config)),
+            Start::Resume | Start::ResumeAuto => last_name(&config),
+            Start::Fresh => None,
+        };
     }
     if let Some(name) = &name {
         overrides.push(format!("name={}", serde_json::Value::from(name.as_str())));
@@ -125,13 +147,14 @@ pub(crate) fn run(args: &Train) -> Result<Exit> {
     let format = args.shown.format();
     let live = Live {
         watch,
-        file: args.config.clone(),
+        file: source.file(),
         format,
         own_session,
     };
     let folder = config.output.directory.join(&config.name);
     let exit = train(config, how, live).map_err(|error| source.locate(error, &overrides))?;
-    if args.config.is_none() && exit == Exit::Done && format == Format::Plain {
+    let is_first_lesson = matches!(source, Source::FirstLesson);
+    if is_first_lesson && exit == Exit::Done && format == Format::Plain {
         invite(&folder)?;
     }
     Ok(exit)
@@ -154,19 +177,37 @@ pub(crate) fn on_screen(run: &Path, name: Option<&str>, look: &Look) -> Result<E
 /// The configuration's name, numbered where an earlier run has it: who asks for a first
 /// lesson again wants to see it again.
 fn unused_name(config: &RunConfig) -> String {
-    let taken = |name: &str| config.output.directory.join(name).exists();
+    let mut names = names(config);
+    names
+        .find(|name| !is_taken(config, name))
+        .unwrap_or_default()
+}
+
+/// The last one of such names that there is a run of.
+fn last_name(config: &RunConfig) -> Option<String> {
+    names(config)
+        .take_while(|name| is_taken(config, name))
+        .last()
+}
+
+fn names(config: &RunConfig) -> impl Iterator<Item = String> {
     let numbered = (2u32..).map(|number| format!("{}-{number}", config.name));
-    let mut names = std::iter::once(config.name.clone()).chain(numbered);
-    names.find(|name| !taken(name)).unwrap_or_default()
+    std::iter::once(config.name.clone()).chain(numbered)
+}
+
+fn is_taken(config: &RunConfig, name: &str) -> bool {
+    config.output.directory.join(name).exists()
 }
 
 /// Says what can be done with a first run.
 fn invite(folder: &Path) -> Result<()> {
-    let folder = folder.display();
+    let (folder, program) = (folder.display(), print::program());
     print::line(&format!(
-        "ask it:      echo '{{\"text\": \"a lovely, cheerful little book\"}}' | compacter predict {folder}"
+        "ask it:      echo '{{\"text\": \"a lovely, cheerful little book\"}}' | {program} predict {folder}"
     ))?;
-    print::line("change it:   compacter init run.toml, edit it, compacter train run.toml")
+    print::line(&format!(
+        "change it:   {program} init run.toml, edit it, {program} train run.toml"
+    ))
 }
 
 /// What is live while a run goes on, and how it is shown.
@@ -220,7 +261,8 @@ pub(crate) fn train(config: RunConfig, how: Start, live: Live) -> Result<Exit> {
     let follower = std::thread::spawn(move || follow(&reloads, &handle));
     let outcome = trainer.run();
     drop(steering);
-    // Ends the follower too: its channel has no sender any more.
+    // Both end the follower: nobody takes what it delivers, and its channel has no sender.
+    drop(trainer);
     drop(live.watch);
     let followed = follower.join();
     let outcome = outcome?;
@@ -267,7 +309,7 @@ fn follow(reloads: &Receiver<Reload>, handle: &ControlHandle) {
             }
         };
         // The run has ended: nothing is left to edit.
-        if handle.send(command).is_err() {
+        if handle.deliver(command).is_err() {
             return;
         }
     }

@@ -4,19 +4,25 @@ use std::path::Path;
 
 use compacter_core::cancel::CancelToken;
 use compacter_core::config::RunConfig;
-use compacter_core::run::{Checkpoint, RunFolder};
+use compacter_core::run::{Checkpoint, RunFolder, find};
 use compacter_core::train::prepare::Prepared;
 use compacter_core::{Error, Result};
 
 use crate::args::Which;
+use crate::{signals, threads};
 
-/// Loads the model of a run with the values of one of its checkpoints.
-pub(crate) fn load(
-    run: &Path,
-    which: Which,
-    cancel: &CancelToken,
-) -> Result<(RunFolder, Prepared)> {
-    let folder = RunFolder::open(run)?;
+/// A run's trained model.
+pub(crate) struct Trained {
+    pub(crate) folder: RunFolder,
+    pub(crate) prepared: Prepared,
+    /// Raised by signals.
+    pub(crate) cancel: CancelToken,
+}
+
+/// Loads the model of a run with the values of one of its checkpoints, on as many threads as
+/// the run was trained on.
+pub(crate) fn load(run: &Path, which: Which) -> Result<Trained> {
+    let folder = find(run)?;
     let checkpoints = folder.checkpoints();
     let step = match which {
         Which::Best => match checkpoints.best()? {
@@ -45,9 +51,16 @@ pub(crate) fn load(
     let path = checkpoints.folder(step);
     let (state, trained) = Checkpoint::load_trained(&path)?;
     let config = RunConfig::parse(&path.join("state.json"), &state.config, &[])?;
-    let prepared = Prepared::new(config, cancel)?;
+    threads::limit(config.train.threads);
+    let cancel = CancelToken::default();
+    signals::install(&cancel)?;
+    let prepared = Prepared::new(config, &cancel)?;
     prepared.trainables.restore(&trained).map_err(|e| {
         Error::checkpoint(&path, format!("does not fit the run's configuration: {e}"))
     })?;
-    Ok((folder, prepared))
+    Ok(Trained {
+        folder,
+        prepared,
+        cancel,
+    })
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use compacter_core::event::replay::{Follow, Update};
 use compacter_core::event::{Event, Kind, Sink};
 use compacter_core::run::RunFolder;
+use compacter_core::run::find::{RUNS, find};
 use compacter_core::view::Source;
 use compacter_core::{Error, Result};
 
@@ -17,9 +18,6 @@ use crate::output::PlainSink;
 use crate::screen::steer::Steered;
 use crate::screen::{self, Life, Trainer, Watched};
 
-/// Folder of the runs, where nothing else is said.
-const RUNS: &str = "runs";
-
 /// Steps between lines.
 const LOG_EVERY: u64 = 10;
 
@@ -28,7 +26,7 @@ const LOOK: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(args: &Watch) -> Result<Exit> {
     let folder = match &args.run {
-        Some(run) => named(run)?,
+        Some(run) => find(run)?,
         None => newest(Path::new(RUNS))?,
     };
     if !args.plain && screen::is_wanted() {
@@ -47,14 +45,6 @@ pub(crate) fn watched(folder: RunFolder) -> Result<Watched> {
         source: Source::open(&folder.events_path())?,
         steer: Box::new(Steered::new(folder.clone())),
         folder,
-    })
-}
-
-/// A run by its folder, or by its name among the runs.
-pub(crate) fn named(run: &Path) -> Result<RunFolder> {
-    RunFolder::open(run).or_else(|refused| {
-        let name = Path::new(RUNS).join(run);
-        RunFolder::open(&name).map_err(|_| refused)
     })
 }
 
@@ -99,7 +89,11 @@ fn lines(folder: &RunFolder) -> Result<Exit> {
             return Ok(exit);
         }
         if gone {
-            let message = "the run's process is gone and did not say why; `compacter train … --resume` goes on";
+            let message = format!(
+                "the run's process is gone and did not say why; `compacter train {} --resume` \
+                 goes on",
+                folder.config_path().display()
+            );
             return Err(Error::run(folder.path(), message));
         }
         thread::sleep(LOOK);

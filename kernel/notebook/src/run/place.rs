@@ -1,63 +1,21 @@
 //! The folders of runs, and why a name cannot be used.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use compacter_core::config::RunConfig;
+use compacter_core::run::find::{self as runs, RUNS};
 use compacter_core::run::{RunFolder, lock};
 use compacter_core::view::{Source, Status};
 
 use crate::error::{NotebookError, Result};
 
-/// Folder that holds the runs, where a configuration does not say otherwise.
-const RUNS: &str = "runs";
-
 /// The run in a folder, or of that name in `runs`.
 pub(super) fn find(run: &Path) -> Result<RunFolder> {
-    if let Ok(folder) = RunFolder::open(run) {
-        return Ok(folder);
-    }
-    let named = Path::new(RUNS).join(run);
-    RunFolder::open(&named).map_err(|_| NotebookError::NoSuchRun {
+    runs::find(run).map_err(|_| NotebookError::NoSuchRun {
         path: run.to_path_buf(),
-        hint: others(run),
+        hint: runs::instead(run)
+            .unwrap_or_else(|| format!("there are no runs in {RUNS}; `Run::start(…)` makes one")),
     })
-}
-
-/// Which run may be meant, or which there are.
-fn others(run: &Path) -> String {
-    let asked = run
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    let parent = run
-        .parent()
-        .filter(|parent| parent.is_dir() && *parent != Path::new(""));
-    let folder = parent.unwrap_or(Path::new(RUNS));
-    let names = names(folder);
-    if let Some(near) = nearest(&asked, names.iter().map(String::as_str)) {
-        let near = folder.join(near);
-        return format!("did you mean `{}`?", near.display());
-    }
-    if names.is_empty() {
-        return format!(
-            "there are no runs in `{}`; `Run::start(…)` makes one",
-            folder.display()
-        );
-    }
-    let shown: Vec<String> = names.into_iter().take(10).collect();
-    format!("in `{}` there are {}", folder.display(), shown.join(", "))
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let runs = entries.filter(|entry| RunFolder::open(&entry.path()).is_ok());
-    let mut names: Vec<String> = runs
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|name| !name.starts_with('.'))
-        .collect();
-    names.sort();
-    names
 }
 
 /// The name that a word most likely stands for, if any is near.
@@ -123,15 +81,6 @@ pub(super) fn state(path: &Path) -> Result<(String, bool)> {
         Status::Waiting => ("it has not begun".to_owned(), false),
         _ => (format!("it was left at step {}", view.step), false),
     })
-}
-
-/// `<run>-fork`, or the first `<run>-fork-2`, … that is not taken.
-pub(super) fn fork_name(run: &RunFolder) -> String {
-    let base = format!("{}-fork", run.name());
-    let beside = |name: &str| -> PathBuf { run.path().with_file_name(name) };
-    let numbered = (2_u64..).map(|number| format!("{base}-{number}"));
-    let mut names = std::iter::once(base.clone()).chain(numbered);
-    names.find(|name| !beside(name).exists()).unwrap_or(base)
 }
 
 /// Seconds since 1970.

@@ -116,13 +116,15 @@ fn train(
     let reloads = watch.receiver().clone();
     let follower = thread::spawn(move || {
         for reload in reloads {
-            if handle.send(command(reload)).is_err() {
+            if handle.deliver(command(reload)).is_err() {
                 return;
             }
         }
     });
     let _begun = begun.send(Ok(()));
     let trained = trainer.run();
+    // Both end the follower: nobody takes what it delivers, and its channel has no sender.
+    drop(trainer);
     drop(watch);
     let _ended = follower.join();
     trained.map(|_| ())

@@ -89,7 +89,7 @@ fn text(app: &App, left: Left, inline: bool) -> String {
     let next = match (left, stand) {
         _ if !app.is_live() => None,
         (Left::Killed, _) | (_, Stand::Interrupted | Stand::Failed | Stand::Lost) => {
-            Some("compacter train … --resume".to_owned())
+            Some(format!("compacter train {run}/config.toml --resume"))
         }
         (_, Stand::Finished) => Some(format!("compacter eval {run}")),
         _ => Some(format!("compacter watch {run}")),

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use compacter_core::Result;
 use compacter_core::run::RunFolder;
+use compacter_core::run::find::fork_name;
 use compacter_core::view::Source;
 
 use super::{Screen, wall_clock};
-use crate::commands::fork::free_name;
 use crate::screen::child::{Begun, Starting};
 use crate::screen::steer::Steered;
 
@@ -82,7 +82,7 @@ impl Screen {
 impl Forking {
     fn begin(run: &Path, step: Option<u64>) -> Result<Self> {
         let folder = RunFolder::open(run)?;
-        let name = free_name(&folder);
+        let name = fork_name(&folder);
         let mut arguments: Vec<OsString> = vec!["fork".into(), format!("--name={name}").into()];
         arguments.extend(step.map(|step| format!("--at={step}").into()));
         // After this a name that starts with a dash is one.
