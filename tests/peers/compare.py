@@ -147,7 +147,9 @@ def run(command, extra):
     )
     if output.returncode != 0:
         lines = output.stderr.strip().splitlines() or ["no message"]
-        return {"failed": lines[-1]}
+        # A traceback ends with its error, which may end with advice.
+        errors = [line for line in lines if "Error: " in line]
+        return {"failed": (errors or lines)[-1]}
     return json.loads(output.stdout.splitlines()[-1])
 
 

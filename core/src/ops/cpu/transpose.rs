@@ -1,10 +1,11 @@
 //! Factors whose columns lie far apart, laid out anew.
 //!
-//! A GEMM library copies its factors into panels before it multiplies. Where the rows of the
-//! panel are a multiple of a kilobyte apart in memory, as those of a weight `[out, 512]` that
-//! is multiplied from the other side, the lines that it reads fall on so few sets of the
-//! first-level cache that each is fetched again for every element: a tenth of a training step
-//! of T5-small. Sixteen rows at a time are read once each.
+//! A GEMM library copies its factors into panels before it multiplies. With AVX-512 these are
+//! of 64 rows, and where the rows are a multiple of a kilobyte apart in memory, as those of a
+//! weight `[out, 512]` that is multiplied from the other side, the lines that are read fall on
+//! so few sets of the first-level cache that each is fetched again for every element: a tenth
+//! of a training step of T5-small. Here sixteen rows at a time are read once each. Panels for
+//! shorter vectors are of 16 rows, whose lines stay where they are.
 
 use rayon::prelude::*;
 
@@ -16,6 +17,9 @@ const BLOCK: usize = 16;
 
 /// Distances, in bytes, whose multiples fall on few sets of a first-level cache.
 const CROWDED: usize = 1024;
+
+/// Elements of an `f32` vector from which on panels are so high.
+const LONG_VECTOR: usize = 16;
 
 /// Elements that are laid out at a time, to be still in the second-level cache when they are
 /// multiplied.
@@ -30,7 +34,21 @@ const WIDE: usize = 1 << 14;
 /// Whether it pays to lay out a right factor before it is multiplied with so many rows.
 pub(super) fn pays<T>(factor: &Matrix<'_, T>, rows: usize) -> bool {
     let crowded = (factor.column_stride * size_of::<T>()).is_multiple_of(CROWDED);
-    factor.row_stride == 1 && crowded && factor.columns > BLOCK && rows >= BLOCK
+    let worth = factor.columns > BLOCK && rows >= BLOCK;
+    factor.row_stride == 1 && crowded && worth && vector() >= LONG_VECTOR
+}
+
+/// Elements of the widest `f32` vector that the processor and the program have.
+fn vector() -> usize {
+    struct Lanes;
+    impl pulp::WithSimd for Lanes {
+        type Output = usize;
+
+        fn with_simd<S: pulp::Simd>(self, _: S) -> usize {
+            S::F32_LANES
+        }
+    }
+    pulp::Arch::new().dispatch(Lanes)
 }
 
 /// Shows the columns of a factor, whose own elements are next to each other, some at a time:
@@ -126,7 +144,7 @@ mod tests {
         ] {
             let data: Vec<f32> = (0..columns * distance).map(|at| at as f32).collect();
             let factor = Matrix::new(&data[..], (columns, depth), distance).t();
-            assert!(pays(&factor, 16), "the columns are crowded");
+            assert_eq!(pays(&factor, 16), vector() >= LONG_VECTOR);
             for wide in [false, true] {
                 let mut seen = 0;
                 by_columns(factor, wide, |first, part| {
