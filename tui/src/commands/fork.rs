@@ -42,11 +42,12 @@ pub(crate) fn run(args: &Fork) -> Result<Exit> {
         own_session,
     };
     let trained = train(config, Start::Resume, live);
-    let has_begun = || {
+    // A record that cannot be read may be of something.
+    let is_empty = || {
         new.history()
-            .is_ok_and(|history| !history.events().is_empty())
+            .is_ok_and(|history| history.events().is_empty())
     };
-    if trained.is_err() && !has_begun() {
+    if trained.is_err() && is_empty() {
         // Best effort: the refusal is what there is to tell.
         let _leftover = fs::remove_dir_all(new.path());
     }
